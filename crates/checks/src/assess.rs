@@ -1,0 +1,122 @@
+//! Running every check, and what the verdicts mean for the controls.
+
+use crate::check::Check;
+use crate::context::Context;
+use crate::controls::CONTROLS;
+use crate::registry::CHECKS;
+use pgattest_model::{
+    Assessment, CheckResult, Control, ControlResult, Facts, Finding, Fingerprint, Meta, Missing, NotVisible, Policy, Status,
+    Verdict,
+};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Judges facts by a policy. The same facts and policy give the same assessment, always and everywhere.
+pub fn assess(facts: &Facts, policy: &Policy) -> Assessment {
+    let context = Context::new(facts, policy);
+    let target = facts.server.here().map(|server| server.system_identifier.clone()).unwrap_or_default();
+    let checks: Vec<CheckResult> = CHECKS.iter().map(|check| run(*check, &context, &target)).collect();
+    let controls = CONTROLS.iter().map(|control| conclude(control, &checks)).collect();
+    Assessment { checks, controls }
+}
+
+/// Everything that some check wanted and could not see, each once, with the checks that wanted it.
+pub fn not_visible(assessment: &Assessment) -> Vec<NotVisible> {
+    let mut wanted: BTreeMap<&Missing, Vec<&'static str>> = BTreeMap::new();
+    for result in &assessment.checks {
+        for missing in result.verdict.unseen() {
+            let by = wanted.entry(missing).or_default();
+            if by.last() != Some(&result.meta.id) {
+                by.push(result.meta.id);
+            }
+        }
+    }
+    wanted.into_iter().map(|(missing, wanted_by)| NotVisible { missing: missing.clone(), wanted_by }).collect()
+}
+
+fn run(check: &dyn Check, context: &Context<'_>, target: &str) -> CheckResult {
+    let meta = check.meta();
+    // Without a known version nothing below means what it says.
+    let verdict = match context.version() {
+        Ok(version) if !version.is_supported() => {
+            Verdict::NotAssessed(Missing::because(format!("PostgreSQL {} is not known to this version of pgattest", version.major())))
+        }
+        Ok(_) => check.assess(context).unwrap_or_else(Verdict::NotAssessed),
+        Err(missing) => Verdict::NotAssessed(missing),
+    };
+    let verdict = sorted(verdict);
+    let fingerprints = verdict.findings().iter().map(|finding| fingerprint(meta, target, finding)).collect();
+    CheckResult { meta, verdict, fingerprints }
+}
+
+/// Findings in an order that depends on nothing but themselves: the worst first, then by subject.
+fn sorted(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Assessed { population, mut findings, mut not_seen } => {
+            findings.sort_by(|a, b| {
+                b.severity.cmp(&a.severity).then_with(|| a.cause.cmp(&b.cause)).then_with(|| a.subject.cmp(&b.subject))
+            });
+            not_seen.sort();
+            not_seen.dedup();
+            Verdict::Assessed { population, findings, not_seen }
+        }
+        other @ (Verdict::NotApplicable(_) | Verdict::NotAssessed(_)) => other,
+    }
+}
+
+fn fingerprint(meta: &Meta, target: &str, finding: &Finding) -> Fingerprint {
+    let mut hash = Sha256::new();
+    let database = finding.subject.database.as_deref().unwrap_or_default();
+    for part in [meta.id, target, finding.subject.kind.as_str(), database, &finding.subject.name, &finding.cause] {
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    Fingerprint(hex::encode(&hash.finalize()[..8]))
+}
+
+fn conclude(control: &'static Control, checks: &[CheckResult]) -> ControlResult {
+    let (status, reason) = match control.assessed_by {
+        Some(what) => (Status::NotAssessed, format!("nothing here looks at it yet; {what}")),
+        None => conclude_from_checks(control, checks),
+    };
+    ControlResult { control, status, reason }
+}
+
+fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, String) {
+    let with = |wanted: Status| -> Vec<&CheckResult> {
+        checks.iter().filter(|result| control.requires.contains(&result.meta.id) && result.verdict.status() == wanted).collect()
+    };
+    let ids = |results: &[&CheckResult]| results.iter().map(|result| result.meta.id).collect::<Vec<_>>().join(", ");
+
+    let failed = with(Status::Fail);
+    if !failed.is_empty() {
+        let findings: usize = failed.iter().map(|result| result.verdict.findings().len()).sum();
+        return (Status::Fail, format!("{} in {}", plural(findings, "finding"), ids(&failed)));
+    }
+    let unseen = with(Status::NotAssessed);
+    if !unseen.is_empty() {
+        return (Status::NotAssessed, format!("{} could not be assessed", ids(&unseen)));
+    }
+    let passed = with(Status::Pass);
+    if passed.is_empty() {
+        return (Status::NotApplicable, "no check of it has a subject here".to_owned());
+    }
+    let tested: Vec<String> = passed
+        .iter()
+        .filter_map(|result| match &result.verdict {
+            Verdict::Assessed { population, .. } => Some(format!("{} {}", population.count, population.of)),
+            Verdict::NotApplicable(_) | Verdict::NotAssessed(_) => None,
+        })
+        .fold(Vec::new(), |mut unique, text| {
+            if !unique.contains(&text) {
+                unique.push(text);
+            }
+            unique
+        });
+    (Status::Pass, format!("tested {}", tested.join(", ")))
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

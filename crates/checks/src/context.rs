@@ -1,0 +1,102 @@
+//! What a check may look at.
+
+use crate::tenancy::Tenancy;
+use pgattest_access::RoleGraph;
+use pgattest_model::facts::{Database, DatabaseFacts, Oid, PUBLIC, Role, Setting};
+use pgattest_model::ident::quote_ident;
+use pgattest_model::{Collected, Facts, Missing, ObservationId, Policy, Seen, ServerVersion};
+use std::cell::OnceCell;
+
+/// Facts and policy, with what several checks derive from them.
+pub struct Context<'a> {
+    /// What was collected.
+    pub facts: &'a Facts,
+    /// What is intended.
+    pub policy: &'a Policy,
+    graph: OnceCell<Result<RoleGraph, Missing>>,
+    tenancy: OnceCell<Tenancy>,
+}
+
+/// A fact group of one database that is here.
+pub struct InDatabase<'a, T> {
+    /// The database.
+    pub database: &'a DatabaseFacts,
+    /// The facts and the observation that shows them.
+    pub rows: Seen<'a, T>,
+}
+
+impl<'a> Context<'a> {
+    /// Facts to judge by a policy.
+    pub const fn new(facts: &'a Facts, policy: &'a Policy) -> Self {
+        Self { facts, policy, graph: OnceCell::new(), tenancy: OnceCell::new() }
+    }
+
+    /// The server's version.
+    pub fn version(&self) -> Result<ServerVersion, Missing> {
+        self.facts.version()
+    }
+
+    /// Who can become or act as whom.
+    pub fn role_graph(&self) -> Result<&RoleGraph, Missing> {
+        self.graph
+            .get_or_init(|| {
+                let roles = self.facts.roles.here()?;
+                let memberships = self.facts.memberships.here()?;
+                Ok(RoleGraph::new(roles.value, memberships.value, self.version()?))
+            })
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// How tenants are told apart, declared or inferred.
+    pub(crate) fn tenancy(&self) -> &Tenancy {
+        self.tenancy.get_or_init(|| Tenancy::infer(self.facts, self.policy))
+    }
+
+    /// A setting that must exist on this server, with the observation of all settings.
+    pub fn setting(&self, name: &str) -> Result<(&'a Setting, &'a ObservationId), Missing> {
+        let settings = self.facts.settings.here()?;
+        let setting = settings.value.require(name).map_err(|missing| missing.seen_in(settings.from.clone()))?;
+        Ok((setting, settings.from))
+    }
+
+    /// One fact group in every database that accepts connections: those that are here, and why the others are not.
+    ///
+    /// An error when the list of databases itself is missing: then nothing can be said about any of them.
+    pub fn in_databases<T>(
+        &self,
+        group: impl Fn(&'a DatabaseFacts) -> &'a Collected<T>,
+    ) -> Result<(Vec<InDatabase<'a, T>>, Vec<Missing>), Missing> {
+        self.facts.databases.here()?;
+        let mut here = Vec::new();
+        let mut missing = Vec::new();
+        for database in &self.facts.inside {
+            match group(database).here() {
+                Ok(rows) => here.push(InDatabase { database, rows }),
+                Err(why) => missing.push(why),
+            }
+        }
+        Ok((here, missing))
+    }
+
+    /// The databases that accept connections.
+    pub fn connectable(&self) -> Result<Vec<&'a Database>, Missing> {
+        Ok(self.facts.databases.here()?.value.iter().filter(|database| database.allows_connections).collect())
+    }
+
+    /// A role's name as SQL: `PUBLIC`, the quoted name, or its number when the catalog no longer knows it.
+    pub fn role_name(&self, oid: Oid) -> String {
+        if oid == PUBLIC {
+            return "PUBLIC".to_owned();
+        }
+        self.role(oid).map_or_else(|| format!("role {oid}"), |role| quote_ident(&role.name))
+    }
+
+    /// A role, when roles were read and it is among them.
+    pub fn role(&self, oid: Oid) -> Option<&'a Role> {
+        match &self.facts.roles {
+            Collected::Here { value, .. } => value.iter().find(|role| role.oid == oid),
+            Collected::Missing(_) => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! GRN: grants and default privileges.

@@ -1,0 +1,1 @@
+//! HBA: who may connect, from where, how.

@@ -1,0 +1,51 @@
+//! Every check, in the order reports list them.
+
+use crate::check::Check;
+
+/// The registry: a plain slice, so that a missing entry is visible in review.
+pub static CHECKS: &[&dyn Check] = &[
+    &crate::roles::SuperuserRoles,
+    // xtask:new-check
+];
+
+/// The check with this identifier (`ROL-01`) or name (`superuser-roles`), whatever the case.
+pub fn find(wanted: &str) -> Option<&'static dyn Check> {
+    CHECKS
+        .iter()
+        .copied()
+        .find(|check| check.meta().id.eq_ignore_ascii_case(wanted) || check.meta().name.eq_ignore_ascii_case(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECKS;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn identifiers_are_unique_and_pages_complete() {
+        let mut seen = BTreeSet::new();
+        for meta in CHECKS.iter().map(|check| check.meta()) {
+            assert!(seen.insert(meta.id), "{} is taken", meta.id);
+            assert!(seen.insert(meta.name), "{} is taken", meta.name);
+            assert!(!meta.criteria.is_empty(), "{}: no criterion", meta.id);
+            assert!(!meta.title.ends_with('.'), "{}: a title has no period", meta.id);
+            for heading in ["## What it checks", "## Why it matters", "## How to fix it", "## References"] {
+                assert!(meta.docs.contains(heading), "{}: no `{heading}`", meta.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_check_has_a_spec_and_every_spec_a_check() {
+        let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
+        let mut files = BTreeSet::new();
+        for area in std::fs::read_dir(&specs).unwrap() {
+            for file in std::fs::read_dir(area.unwrap().path()).unwrap() {
+                files.insert(file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+        let names: BTreeSet<String> = CHECKS.iter().map(|check| check.meta().name.to_owned()).collect();
+        assert_eq!(files, names);
+    }
+}

@@ -1,0 +1,1 @@
+//! RLS: row-level security, judged from the catalogs.

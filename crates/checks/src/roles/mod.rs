@@ -1,0 +1,5 @@
+//! ROL: roles and privileged access.
+
+mod superuser_roles;
+
+pub use superuser_roles::SuperuserRoles;

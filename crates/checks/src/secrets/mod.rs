@@ -1,0 +1,1 @@
+//! SEC: passwords and stored secrets.

@@ -1,0 +1,1 @@
+//! TLS: encryption in transit.

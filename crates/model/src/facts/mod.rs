@@ -1,0 +1,133 @@
+//! Facts: what the observations say, decoded, with nothing concluded yet.
+//!
+//! One file a subject. Each row type mirrors the columns of the query that fills it, so that whoever reads a raw result next
+//! to the code finds the same names. Objects refer to each other by object identifier, never by name: names are hostile,
+//! need not be unique, and need not be valid UTF-8 (they are decoded lossily).
+
+mod acl;
+mod cluster;
+mod code;
+mod field;
+mod foreign;
+mod hba;
+mod policy;
+mod relation;
+mod replication;
+mod role;
+mod session;
+mod setting;
+
+pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
+pub use cluster::{Database, Extension, Schema, Server, Tablespace};
+pub use code::{EventTrigger, Function, Language, Rule, Trigger};
+pub use field::{KeyKind, Shape};
+pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
+pub use hba::{HbaOption, HbaRule, IdentMap};
+pub use policy::{Policy, PolicyColumn, PolicyCommand};
+pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
+pub use replication::{Publication, PublicationRelation, Slot, Subscription};
+pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
+pub use session::{OwnSession, Session};
+pub use setting::{FileSetting, RoleSetting, Setting, Settings};
+
+use crate::collected::{Collected, Missing};
+use crate::version::ServerVersion;
+
+/// An object identifier. 0 is "none" or, for a grantee, PUBLIC.
+pub type Oid = u32;
+
+/// Everything known about one cluster.
+#[derive(Debug)]
+pub struct Facts {
+    /// The server's identity.
+    pub server: Collected<Server>,
+    /// The session that looked, and what it may read.
+    pub own_session: Collected<OwnSession>,
+    /// Configuration in force.
+    pub settings: Collected<Settings>,
+    /// `ALTER ROLE/DATABASE .. SET`.
+    pub role_settings: Collected<Vec<RoleSetting>>,
+    /// Configuration files as they are now, loaded or not.
+    pub file_settings: Collected<Vec<FileSetting>>,
+    /// Roles.
+    pub roles: Collected<Vec<Role>>,
+    /// How passwords are stored.
+    pub verifiers: Collected<Vec<Verifier>>,
+    /// Who is a member of what.
+    pub memberships: Collected<Vec<Membership>>,
+    /// Databases.
+    pub databases: Collected<Vec<Database>>,
+    /// Tablespaces.
+    pub tablespaces: Collected<Vec<Tablespace>>,
+    /// Privileges on databases, tablespaces and (15 and later) parameters.
+    pub shared_acls: Collected<Vec<Acl>>,
+    /// `pg_hba.conf` as it is now.
+    pub hba_rules: Collected<Vec<HbaRule>>,
+    /// `pg_ident.conf` as it is now (15 and later).
+    pub ident_maps: Collected<Vec<IdentMap>>,
+    /// Live sessions.
+    pub sessions: Collected<Vec<Session>>,
+    /// Replication slots.
+    pub slots: Collected<Vec<Slot>>,
+    /// Subscriptions of every database.
+    pub subscriptions: Collected<Vec<Subscription>>,
+    /// What is inside each database that accepts connections, in the order of `databases`.
+    pub inside: Vec<DatabaseFacts>,
+}
+
+/// What is inside one database. When the database was not reached, every group is missing for that reason.
+#[derive(Debug)]
+pub struct DatabaseFacts {
+    /// Object identifier of the database.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// Schemas, without the temporary ones.
+    pub schemas: Collected<Vec<Schema>>,
+    /// Tables, partitioned tables, views, materialized views, foreign tables, sequences; system schemas excluded.
+    pub relations: Collected<Vec<Relation>>,
+    /// Columns of those relations but sequences.
+    pub columns: Collected<Vec<Column>>,
+    /// Partitions and inheritance children.
+    pub inheritance: Collected<Vec<Inheritance>>,
+    /// Privileges on everything inside the database, NULL expanded to the default.
+    pub acls: Collected<Vec<Acl>>,
+    /// `ALTER DEFAULT PRIVILEGES`.
+    pub default_acls: Collected<Vec<DefaultAcl>>,
+    /// Row-level security policies.
+    pub policies: Collected<Vec<Policy>>,
+    /// Columns that policies' expressions use.
+    pub policy_columns: Collected<Vec<PolicyColumn>>,
+    /// What views and materialized views read.
+    pub view_dependencies: Collected<Vec<ViewDependency>>,
+    /// Functions and procedures outside the system schemas.
+    pub functions: Collected<Vec<Function>>,
+    /// Triggers, without the server's own.
+    pub triggers: Collected<Vec<Trigger>>,
+    /// Event triggers.
+    pub event_triggers: Collected<Vec<EventTrigger>>,
+    /// Rewrite rules, without those that make views.
+    pub rules: Collected<Vec<Rule>>,
+    /// Extensions.
+    pub extensions: Collected<Vec<Extension>>,
+    /// Procedural languages.
+    pub languages: Collected<Vec<Language>>,
+    /// Foreign-data wrappers.
+    pub foreign_data_wrappers: Collected<Vec<ForeignDataWrapper>>,
+    /// Foreign servers.
+    pub foreign_servers: Collected<Vec<ForeignServer>>,
+    /// User mappings.
+    pub user_mappings: Collected<Vec<UserMapping>>,
+    /// Publications.
+    pub publications: Collected<Vec<Publication>>,
+    /// Tables in publications.
+    pub publication_relations: Collected<Vec<PublicationRelation>>,
+}
+
+impl Facts {
+    /// The server's version; every verdict needs it.
+    pub fn version(&self) -> Result<ServerVersion, Missing> {
+        let server = self.server.here()?;
+        Ok(ServerVersion(server.server_version_num))
+    }
+}

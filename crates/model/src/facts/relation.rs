@@ -1,0 +1,132 @@
+//! Relations, their columns and what they stand on.
+
+use super::Oid;
+use super::field::{flag, json};
+use serde::Deserialize;
+
+/// One table, view, materialized view, foreign table or sequence.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Relation {
+    /// Object identifier.
+    pub oid: Oid,
+    /// Schema.
+    pub schema: Oid,
+    /// Schema's name.
+    pub schema_name: String,
+    /// Name.
+    pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Owner.
+    pub owner: Oid,
+    /// `p` permanent, `u` unlogged, `t` temporary.
+    pub persistence: String,
+    /// `ENABLE ROW LEVEL SECURITY`.
+    #[serde(deserialize_with = "flag")]
+    pub row_security: bool,
+    /// `FORCE ROW LEVEL SECURITY`.
+    #[serde(deserialize_with = "flag")]
+    pub force_row_security: bool,
+    /// Whether it is a partition of another table.
+    #[serde(deserialize_with = "flag")]
+    pub is_partition: bool,
+    /// `security_invoker=true` and the like, as stored.
+    #[serde(deserialize_with = "json")]
+    pub options: Vec<String>,
+    /// The planner's estimate of rows; -1 when it was never analysed.
+    pub estimated_rows: f64,
+    /// The extension that owns it; 0 when none does.
+    pub extension: Oid,
+}
+
+impl Relation {
+    /// `schema.name`, quoted where it must be.
+    pub fn sql_name(&self) -> String {
+        crate::ident::qualified(&self.schema_name, &self.name)
+    }
+
+    /// Whether a boolean storage option is on. PostgreSQL takes `true`, `on`, `yes`, `1` and their beginnings.
+    pub fn option_is_on(&self, option: &str) -> bool {
+        self.options.iter().any(|stored| {
+            stored.split_once('=').is_some_and(|(name, value)| {
+                name == option && matches!(value.to_ascii_lowercase().as_str(), "true" | "tru" | "tr" | "t" | "on" | "yes" | "ye" | "y" | "1")
+            })
+        })
+    }
+
+    /// Whether rows are stored under this name: tables and partitioned tables, on which RLS can be enabled.
+    pub const fn can_have_policies(&self) -> bool {
+        matches!(self.kind, RelationKind::Table | RelationKind::Partitioned)
+    }
+}
+
+/// `pg_class.relkind`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[allow(missing_docs, reason = "each is the relation it names")]
+pub enum RelationKind {
+    #[serde(rename = "r")]
+    Table,
+    #[serde(rename = "p")]
+    Partitioned,
+    #[serde(rename = "v")]
+    View,
+    #[serde(rename = "m")]
+    MaterializedView,
+    #[serde(rename = "f")]
+    Foreign,
+    #[serde(rename = "S")]
+    Sequence,
+}
+
+impl RelationKind {
+    /// The word in SQL and in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Partitioned => "partitioned table",
+            Self::View => "view",
+            Self::MaterializedView => "materialized view",
+            Self::Foreign => "foreign table",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
+/// One column.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Column {
+    /// The relation.
+    pub relation: Oid,
+    /// `attnum`, from 1.
+    pub number: i16,
+    /// Name.
+    pub name: String,
+    /// `format_type`: `numeric(10,2)`.
+    pub type_name: String,
+    /// `NOT NULL`.
+    #[serde(deserialize_with = "flag")]
+    pub not_null: bool,
+    /// Whether it has a default or is generated.
+    #[serde(deserialize_with = "flag")]
+    pub has_default: bool,
+    /// `s` stored, `v` virtual (18), empty when not generated.
+    pub generated: String,
+}
+
+/// One child of one parent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Inheritance {
+    /// The partition or child.
+    pub child: Oid,
+    /// The parent.
+    pub parent: Oid,
+}
+
+/// One relation that a view or materialized view reads.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ViewDependency {
+    /// The view.
+    pub view: Oid,
+    /// What it reads.
+    pub reads: Oid,
+}

@@ -1,0 +1,3 @@
+//! Text to values. Pure, and never panics: bad input is an error with its place.
+
+pub mod policy;
