@@ -1,0 +1,141 @@
+//! Database and user lists of a rule.
+//!
+//! The server's view gives names and keywords without their quotes: a database really called "all" looks like the keyword.
+//! Everything that looks like a keyword is taken for one, which makes a rule match more, never less. (A rule that rejects
+//! would then hide more than it does: name no database or role like a keyword.)
+
+use super::attempt::Destination;
+use super::matching::{Matching, any};
+use super::pattern::Pattern;
+use crate::RoleGraph;
+use pgattest_model::ServerVersion;
+use pgattest_model::facts::Role;
+
+/// The first version that reads `/..` in a database or user list as a regular expression.
+const PATTERNS_SINCE: u32 = 16;
+
+/// One entry of a database list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum DatabaseName {
+    All,
+    /// The database called as the role is.
+    SameUser,
+    /// A database called as a role is that the role is a member of.
+    SameRole,
+    /// Physical replication, which nothing else matches.
+    Replication,
+    Named(String),
+    Pattern(Pattern),
+}
+
+/// How a role's and a database's names are related, as `sameuser` and `samerole` need it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Kinship {
+    None,
+    /// The role is a member of the role called as the database is.
+    Member,
+    /// The names are equal. A role counts as a member of itself.
+    Same,
+}
+
+impl DatabaseName {
+    pub(super) fn new(text: &str, version: ServerVersion) -> Self {
+        match text {
+            "all" => Self::All,
+            "sameuser" => Self::SameUser,
+            "samerole" | "samegroup" => Self::SameRole,
+            "replication" => Self::Replication,
+            name => {
+                pattern(name, version).map_or_else(|| Self::Named(name.to_owned()), Self::Pattern)
+            }
+        }
+    }
+
+    pub(super) fn matches(&self, destination: &Destination, kinship: Kinship) -> Matching {
+        let Destination::Database(database) = destination else {
+            return (*self == Self::Replication).into();
+        };
+        match self {
+            Self::All => Matching::Yes,
+            Self::SameUser => (kinship == Kinship::Same).into(),
+            Self::SameRole => (kinship >= Kinship::Member).into(),
+            Self::Replication => Matching::No,
+            Self::Named(name) => (name == database).into(),
+            Self::Pattern(pattern) => pattern.matches(database),
+        }
+    }
+
+    /// Whether it looks at the role's name.
+    pub(super) const fn needs_kinship(&self) -> bool {
+        matches!(self, Self::SameUser | Self::SameRole)
+    }
+}
+
+/// One entry of a user list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum UserName {
+    All,
+    /// Members of a role, whatever the options. A superuser is no member of anything by being one.
+    MembersOf(String),
+    Named(String),
+    Pattern(Pattern),
+}
+
+impl UserName {
+    pub(super) fn new(text: &str, version: ServerVersion) -> Self {
+        if text == "all" {
+            Self::All
+        } else if let Some(group) = text.strip_prefix('+') {
+            Self::MembersOf(group.to_owned())
+        } else {
+            pattern(text, version).map_or_else(|| Self::Named(text.to_owned()), Self::Pattern)
+        }
+    }
+
+    pub(super) fn matches(&self, role: &str, graph: &RoleGraph) -> Matching {
+        match self {
+            Self::All => Matching::Yes,
+            Self::MembersOf(group) => is_member(role, group, graph).into(),
+            Self::Named(name) => (name == role).into(),
+            Self::Pattern(pattern) => pattern.matches(role),
+        }
+    }
+
+    /// Raises what is known about each of these roles, all at once.
+    pub(super) fn raise(&self, logins: &[&Role], graph: &RoleGraph, matching: &mut [Matching]) {
+        let members = match self {
+            Self::MembersOf(group) => graph.named(group).map(|group| graph.all_members(group.oid)),
+            Self::All | Self::Named(_) | Self::Pattern(_) => None,
+        };
+        for (role, known) in logins.iter().zip(matching) {
+            let this = match (self, &members) {
+                (Self::MembersOf(_), members) => members
+                    .as_ref()
+                    .is_some_and(|members| members.contains(role.oid))
+                    .into(),
+                _ => self.matches(&role.name, graph),
+            };
+            *known = any([*known, this]);
+        }
+    }
+}
+
+/// How the two names are related.
+pub(super) fn kinship(role: &str, destination: &Destination, graph: &RoleGraph) -> Kinship {
+    match destination {
+        Destination::Database(database) if database == role => Kinship::Same,
+        Destination::Database(database) if is_member(role, database, graph) => Kinship::Member,
+        Destination::Database(_) | Destination::Replication => Kinship::None,
+    }
+}
+
+fn is_member(role: &str, group: &str, graph: &RoleGraph) -> bool {
+    let ends = (graph.named(role), graph.named(group));
+    matches!(ends, (Some(role), Some(group)) if graph.member_of(role.oid).contains(group.oid))
+}
+
+fn pattern(text: &str, version: ServerVersion) -> Option<Pattern> {
+    text.strip_prefix('/')
+        .filter(|_| version.major() >= PATTERNS_SINCE)
+        .map(Pattern::new)
+}

@@ -1,0 +1,12 @@
+//! The engines against real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
+)]
+
+mod hba;
+mod knock;
+mod random;
+mod roles;
+mod set_role;
