@@ -102,6 +102,9 @@ pub struct NotVisible {
 impl Assessment {
     /// How many checks ended with this status.
     pub fn count(&self, status: Status) -> usize {
-        self.checks.iter().filter(|result| result.verdict.status() == status).count()
+        self.checks
+            .iter()
+            .filter(|result| result.verdict.status() == status)
+            .count()
     }
 }

@@ -57,7 +57,11 @@ pub struct Missing {
 impl Missing {
     /// A reason without a remedy.
     pub fn because(why: impl Into<String>) -> Self {
-        Self { why: why.into(), grant: None, observation: None }
+        Self {
+            why: why.into(),
+            grant: None,
+            observation: None,
+        }
     }
 
     /// The same reason with the statement that would open it.

@@ -35,12 +35,24 @@ pub struct Subject {
 impl Subject {
     /// A subject that the whole cluster shares.
     pub fn cluster(kind: SubjectKind, name: impl Into<String>) -> Self {
-        Self { kind, database: None, name: name.into() }
+        Self {
+            kind,
+            database: None,
+            name: name.into(),
+        }
     }
 
     /// A subject inside one database.
-    pub fn in_database(kind: SubjectKind, database: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, database: Some(database.into()), name: name.into() }
+    pub fn in_database(
+        kind: SubjectKind,
+        database: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            database: Some(database.into()),
+            name: name.into(),
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub mod severity;
 pub mod verdict;
 pub mod version;
 
-pub use assessment::{Assessment, Audit, CheckResult, ControlResult, NotVisible, Run, TargetIdentity};
+pub use assessment::{
+    Assessment, Audit, CheckResult, ControlResult, NotVisible, Run, TargetIdentity,
+};
 pub use collected::{Collected, Missing, Seen};
 pub use control::{Control, ControlStatus};
 pub use criterion::Criterion;

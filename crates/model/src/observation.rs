@@ -22,8 +22,13 @@ impl ObservationId {
     pub fn parse(text: &str) -> Option<Self> {
         let (scope, group) = text.split_once('/')?;
         let scope_ok = scope == "cluster"
-            || scope.strip_prefix("db-").is_some_and(|oid| oid.parse::<u32>().is_ok_and(|n| n.to_string() == oid));
-        let group_ok = !group.is_empty() && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            || scope
+                .strip_prefix("db-")
+                .is_some_and(|oid| oid.parse::<u32>().is_ok_and(|n| n.to_string() == oid));
+        let group_ok = !group.is_empty()
+            && group
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         (scope_ok && group_ok).then(|| Self(text.to_owned()))
     }
 
@@ -103,10 +108,23 @@ mod tests {
 
     #[test]
     fn identifiers_round_trip_and_refuse_paths() {
-        for id in [ObservationId::cluster("hba-rules"), ObservationId::database(16384, "relations")] {
+        for id in [
+            ObservationId::cluster("hba-rules"),
+            ObservationId::database(16384, "relations"),
+        ] {
             assert_eq!(ObservationId::parse(id.as_str()), Some(id));
         }
-        for bad in ["", "cluster", "cluster/", "cluster/../x", "db-x/roles", "db-01/roles", "db-1/../../etc", "/cluster/x", "db-1/A"] {
+        for bad in [
+            "",
+            "cluster",
+            "cluster/",
+            "cluster/../x",
+            "db-x/roles",
+            "db-01/roles",
+            "db-1/../../etc",
+            "/cluster/x",
+            "db-1/A",
+        ] {
             assert_eq!(ObservationId::parse(bad), None, "{bad}");
         }
     }

@@ -55,6 +55,6 @@ pub struct Logging {
 pub struct Transport {
     /// `TLSv1.2` or `TLSv1.3`. `None`: `TLSv1.2`.
     pub minimum_tls: Option<String>,
-    /// Networks in CIDR form whose addresses a pg_hba rule may admit even though they are wide.
+    /// Networks in CIDR form whose addresses a `pg_hba` rule may admit even though they are wide.
     pub trusted_networks: BTreeSet<String>,
 }

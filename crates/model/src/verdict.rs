@@ -44,7 +44,11 @@ pub enum Status {
 impl Verdict {
     /// Everything in the population was seen and tested.
     pub fn assessed(count: usize, of: &'static str, findings: Vec<Finding>) -> Self {
-        Self::Assessed { population: Population { count, of }, findings, not_seen: Vec::new() }
+        Self::Assessed {
+            population: Population { count, of },
+            findings,
+            not_seen: Vec::new(),
+        }
     }
 
     /// The verdict in one word.
@@ -106,11 +110,17 @@ mod tests {
     #[test]
     fn an_unseen_part_is_never_a_pass() {
         let verdict = Verdict::Assessed {
-            population: Population { count: 3, of: "tables" },
+            population: Population {
+                count: 3,
+                of: "tables",
+            },
             findings: vec![],
             not_seen: vec![Missing::because("database `b` was not reached")],
         };
         assert_eq!(verdict.status(), Status::NotAssessed);
-        assert_eq!(Verdict::assessed(3, "tables", vec![]).status(), Status::Pass);
+        assert_eq!(
+            Verdict::assessed(3, "tables", vec![]).status(),
+            Status::Pass
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Oid;
 use super::field::flag;
-use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 /// What one grantor gave one grantee on one object. NULL in the catalog is expanded to the object's default privileges.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +36,11 @@ impl Acl {
 
     /// The privileges' names, as SQL lists them.
     pub fn names(&self) -> String {
-        self.privileges.iter().map(|given| given.name.as_str()).collect::<Vec<_>>().join(", ")
+        self.privileges
+            .iter()
+            .map(|given| given.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -90,9 +94,14 @@ fn privileges<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Privilege>, D::
     text.split(',')
         .filter(|item| !item.is_empty())
         .map(|item| {
-            let (name, grantable) = item.strip_suffix('*').map_or((item, false), |name| (name, true));
+            let (name, grantable) = item
+                .strip_suffix('*')
+                .map_or((item, false), |name| (name, true));
             if name.bytes().all(|b| b.is_ascii_uppercase() || b == b' ') {
-                Ok(Privilege { name: name.to_owned(), grantable })
+                Ok(Privilege {
+                    name: name.to_owned(),
+                    grantable,
+                })
             } else {
                 Err(D::Error::custom(format!("`{item}` is not a privilege")))
             }

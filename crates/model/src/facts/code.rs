@@ -41,7 +41,11 @@ pub struct Function {
 impl Function {
     /// `schema.name(arguments)`, as `ALTER FUNCTION` wants it.
     pub fn sql_name(&self) -> String {
-        format!("{}({})", crate::ident::qualified(&self.schema_name, &self.name), self.arguments)
+        format!(
+            "{}({})",
+            crate::ident::qualified(&self.schema_name, &self.name),
+            self.arguments
+        )
     }
 
     /// `FUNCTION`, `PROCEDURE` or `AGGREGATE`.

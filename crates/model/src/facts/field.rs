@@ -13,7 +13,9 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error
 }
 
 /// A column that holds JSON: lists and maps travel so, because a CSV field has no list of its own.
-pub(super) fn json<'de, T: DeserializeOwned, D: Deserializer<'de>>(field: D) -> Result<T, D::Error> {
+pub(super) fn json<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    field: D,
+) -> Result<T, D::Error> {
     serde_json::from_str(&String::deserialize(field)?).map_err(D::Error::custom)
 }
 

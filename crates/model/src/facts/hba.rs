@@ -47,7 +47,12 @@ pub struct HbaOption {
 impl HbaRule {
     /// Where it is, for a person: `pg_hba.conf:12`.
     pub fn place(&self) -> String {
-        let file = self.file.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("pg_hba.conf");
+        let file = self
+            .file
+            .rsplit('/')
+            .next()
+            .filter(|name| !name.is_empty())
+            .unwrap_or("pg_hba.conf");
         format!("{file}:{}", self.line)
     }
 
@@ -58,7 +63,10 @@ impl HbaRule {
 
     /// The value of an option that is not withheld.
     pub fn option(&self, name: &str) -> Option<&str> {
-        self.options.iter().find(|option| option.name == name && !option.withheld).map(|option| option.value.as_str())
+        self.options
+            .iter()
+            .find(|option| option.name == name && !option.withheld)
+            .map(|option| option.value.as_str())
     }
 }
 

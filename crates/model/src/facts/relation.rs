@@ -49,7 +49,11 @@ impl Relation {
     pub fn option_is_on(&self, option: &str) -> bool {
         self.options.iter().any(|stored| {
             stored.split_once('=').is_some_and(|(name, value)| {
-                name == option && matches!(value.to_ascii_lowercase().as_str(), "true" | "tru" | "tr" | "t" | "on" | "yes" | "ye" | "y" | "1")
+                name == option
+                    && matches!(
+                        value.to_ascii_lowercase().as_str(),
+                        "true" | "tru" | "tr" | "t" | "on" | "yes" | "ye" | "y" | "1"
+                    )
             })
         })
     }

@@ -9,7 +9,10 @@ pub const PUBLIC: Oid = 0;
 
 /// One role.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "PostgreSQL's role attributes are booleans")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "PostgreSQL's role attributes are booleans"
+)]
 pub struct Role {
     /// Object identifier. 10 is the bootstrap superuser.
     pub oid: Oid,
@@ -72,6 +75,7 @@ pub enum VerifierKind {
     /// `md5` and 32 hex digits: as good as the password to whoever reads it.
     Md5,
     /// `SCRAM-SHA-256$..`.
+    #[serde(rename = "scram-sha-256")]
     ScramSha256,
     /// Anything else: no server in the supported range accepts it for login.
     Other,

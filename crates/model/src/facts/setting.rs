@@ -51,7 +51,10 @@ impl Settings {
     /// `all_visible`: whether the role that looked sees the settings that are for superusers and `pg_read_all_settings` only.
     pub fn new(rows: Vec<Setting>, all_visible: bool, looker: &str) -> Self {
         Self {
-            rows: rows.into_iter().map(|row| (row.name.clone(), row)).collect(),
+            rows: rows
+                .into_iter()
+                .map(|row| (row.name.clone(), row))
+                .collect(),
             all_visible,
             looker: looker.to_owned(),
         }
@@ -62,15 +65,21 @@ impl Settings {
         match self.rows.get(name) {
             Some(row) => Ok(Some(row)),
             None if self.all_visible => Ok(None),
-            None => Err(Missing::because(format!("setting `{name}` is not visible to role `{}`", self.looker)).opened_by(
-                format!("GRANT pg_read_all_settings TO {};", crate::ident::quote_ident(&self.looker)),
-            )),
+            None => Err(Missing::because(format!(
+                "setting `{name}` is not visible to role `{}`",
+                self.looker
+            ))
+            .opened_by(format!(
+                "GRANT pg_read_all_settings TO {};",
+                crate::ident::quote_ident(&self.looker)
+            ))),
         }
     }
 
     /// The setting, which must exist on this server.
     pub fn require(&self, name: &str) -> Result<&Setting, Missing> {
-        self.get(name)?.ok_or_else(|| Missing::because(format!("this server has no setting `{name}`")))
+        self.get(name)?
+            .ok_or_else(|| Missing::because(format!("this server has no setting `{name}`")))
     }
 
     /// Every visible setting, by name.
@@ -92,7 +101,10 @@ impl Setting {
 
     /// The elements of a list setting (`shared_preload_libraries`), trimmed, without quotes.
     pub fn list(&self) -> impl Iterator<Item = &str> {
-        self.value.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty())
+        self.value
+            .split(',')
+            .map(|item| item.trim().trim_matches('"'))
+            .filter(|item| !item.is_empty())
     }
 }
 
@@ -119,12 +131,23 @@ pub struct RoleSetting {
 impl RoleSetting {
     /// How the row was made, for a person: `ALTER ROLE app IN DATABASE shop SET`.
     pub fn statement(&self, roles: &[Role], databases: &[super::Database]) -> String {
-        let role = roles.iter().find(|role| role.oid == self.role).map(|role| crate::ident::quote_ident(&role.name));
-        let database =
-            databases.iter().find(|database| database.oid == self.database).map(|row| crate::ident::quote_ident(&row.name));
+        let role = roles
+            .iter()
+            .find(|role| role.oid == self.role)
+            .map(|role| crate::ident::quote_ident(&role.name));
+        let database = databases
+            .iter()
+            .find(|database| database.oid == self.database)
+            .map(|row| crate::ident::quote_ident(&row.name));
         match (self.role, self.database) {
-            (0, _) => format!("ALTER DATABASE {}", database.unwrap_or_else(|| self.database.to_string())),
-            (_, 0) => format!("ALTER ROLE {}", role.unwrap_or_else(|| self.role.to_string())),
+            (0, _) => format!(
+                "ALTER DATABASE {}",
+                database.unwrap_or_else(|| self.database.to_string())
+            ),
+            (_, 0) => format!(
+                "ALTER ROLE {}",
+                role.unwrap_or_else(|| self.role.to_string())
+            ),
             _ => format!(
                 "ALTER ROLE {} IN DATABASE {}",
                 role.unwrap_or_else(|| self.role.to_string()),
