@@ -1,0 +1,15 @@
+//! Against real servers, and against libpq itself.
+
+// clippy spares only functions marked as tests, not their helpers; and here psql and openssl are
+// started, to compare with.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+
+mod files;
+mod hosts;
+mod libpq;
+mod login;
+mod pooler;
+mod resolve;
+mod session;
+mod support;
+mod tls;
