@@ -1,0 +1,364 @@
+//! The report for a terminal: the eight points first, then findings by cause, the worst first, then what was not visible.
+
+use pgattest_model::ident::visible;
+use pgattest_model::{Audit, Finding, Severity, Status};
+
+use crate::paint::{
+    BOLD, Column, DIM, HINT, Lead, PLAIN, Page, Screen, severity_style, status_style,
+};
+use crate::view::{self, Counts, Gap, Group, words};
+
+/// How to render.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Where it will be shown.
+    pub screen: Screen,
+    /// Every subject of every finding with its fix, and every pass with what it tested.
+    pub verbose: bool,
+}
+
+/// Subjects shown of a finding that has many.
+const FEW: usize = 3;
+/// From this width on, a point and its reason stand side by side.
+const WIDE: usize = 140;
+/// Columns for a label such as `system identifier`.
+const LABEL: usize = 19;
+/// Columns for a check's identifier.
+const ID: usize = 8;
+
+/// Renders an audit for a terminal. Ends with a newline.
+pub fn render(audit: &Audit, options: &Options) -> String {
+    let mut page = Page::new(options.screen);
+    let counts = Counts::of(audit);
+    let groups = view::groups(audit);
+    let gaps = view::gaps(audit);
+    target(&mut page, audit);
+    checklist(&mut page, audit, &counts);
+    findings(&mut page, &groups, &counts, options.verbose);
+    not_visible(&mut page, &gaps, options.verbose);
+    if options.verbose {
+        passes(&mut page, audit);
+        not_applicable(&mut page, audit);
+    }
+    summary(&mut page, &counts, &gaps);
+    hints(&mut page, &groups, &gaps, &counts, options.verbose);
+    page.finish()
+}
+
+fn target(page: &mut Page, audit: &Audit) {
+    let target = &audit.target;
+    page.entry(
+        &Lead::default().cell(BOLD, &target.name, 0),
+        PLAIN,
+        &words::server(target),
+    );
+    let said = |text: &str| {
+        if text.is_empty() {
+            "not said by the server".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let label = |label: &str| Lead::indent(2).cell(DIM, label, LABEL);
+    page.entry(
+        &label("system identifier"),
+        PLAIN,
+        &said(&target.system_identifier),
+    );
+    page.entry(&label("role"), PLAIN, &said(&target.role));
+    page.entry(
+        &label("databases"),
+        PLAIN,
+        &words::databases(&target.databases),
+    );
+    page.entry(&label("audited"), PLAIN, &words::period(&audit.run));
+    page.entry(&label("policy"), PLAIN, words::policy(&audit.run));
+}
+
+fn checklist(page: &mut Page, audit: &Audit, counts: &Counts) {
+    page.heading("Checklist", &statuses(counts.controls.each()));
+    for row in view::control_rows(audit) {
+        let status = row.result.status;
+        let lead = Lead::indent(2)
+            .cell(BOLD, &row.result.control.number.to_string(), 3)
+            .cell(
+                status_style(status),
+                &format!("{} {}", words::mark(status), status.words()),
+                18,
+            );
+        let mut reason = row.result.reason.clone();
+        let tested = row.tested();
+        if status == Status::Pass && !tested.is_empty() {
+            reason = format!("{reason}: {}", tested.join(", "));
+        }
+        let statement = row.result.control.statement.trim_end_matches('.');
+        if page.width() >= WIDE {
+            let columns = [
+                Column {
+                    style: PLAIN,
+                    text: statement,
+                    width: Some((page.width() - 23) * 2 / 5),
+                },
+                Column {
+                    style: DIM,
+                    text: &reason,
+                    width: None,
+                },
+            ];
+            page.row(&lead, &columns);
+        } else {
+            page.entry(&lead, PLAIN, statement);
+            page.entry(&Lead::indent(23), DIM, &reason);
+        }
+    }
+}
+
+fn findings(page: &mut Page, groups: &[Group<'_>], counts: &Counts, verbose: bool) {
+    if groups.is_empty() {
+        page.heading("Findings", "none");
+        return;
+    }
+    let (found, causes) = (
+        words::thousands(counts.all_findings()),
+        words::count(groups.len(), "cause"),
+    );
+    page.heading("Findings", &format!("{found} from {causes}"));
+    for severity in Severity::WORST_FIRST {
+        let mut of_severity = groups
+            .iter()
+            .filter(|group| group.severity == severity)
+            .peekable();
+        if of_severity.peek().is_some() {
+            page.blank();
+            page.entry(
+                &Lead::indent(2),
+                severity_style(severity),
+                severity.as_str(),
+            );
+        }
+        for group in of_severity {
+            cause(page, group, verbose);
+        }
+    }
+}
+
+/// One group: the cause, whom it concerns, and what to do.
+fn cause(page: &mut Page, group: &Group<'_>, verbose: bool) {
+    page.entry(
+        &Lead::indent(2).cell(severity_style(group.severity), group.meta.id, ID),
+        PLAIN,
+        group.cause,
+    );
+    let under = || Lead::indent(2 + ID);
+    if group.members.len() <= FEW || verbose {
+        for member in &group.members {
+            page.entry(&under(), PLAIN, &alone(member.finding));
+        }
+    } else {
+        page.entry(&under(), PLAIN, &listed(group));
+    }
+    let fix = |page: &mut Page, text: &str| {
+        if !text.is_empty() {
+            page.entry(&under().cell(DIM, "fix", 5), PLAIN, text);
+        }
+    };
+    // One fix said once: whole where all share it, with the name left out where many differ in nothing else.
+    if let Some(shared) = group.shared(|finding| finding.remediation.as_str()) {
+        fix(page, shared);
+    } else if let Some(pattern) = group
+        .pattern(|finding| &finding.remediation)
+        .filter(|_| group.members.len() > FEW)
+    {
+        fix(page, &pattern);
+    } else {
+        let shown = if verbose { group.members.len() } else { FEW };
+        for member in group.members.iter().take(shown) {
+            fix(page, &member.finding.remediation);
+        }
+    }
+}
+
+/// `role app is superuser and can log in`: the subject with its detail, its name once.
+fn alone(finding: &Finding) -> String {
+    let Finding {
+        subject,
+        detail,
+        cause,
+        ..
+    } = finding;
+    let shown = words::subject(subject);
+    if detail.is_empty() || detail == cause {
+        return shown;
+    }
+    let quoted = format!("`{}`", subject.name);
+    let rest = detail
+        .strip_prefix(&quoted)
+        .or_else(|| detail.strip_prefix(&subject.name));
+    match rest {
+        Some(rest) if rest.starts_with(' ') => format!("{shown}{rest}"),
+        _ => format!("{shown}: {detail}"),
+    }
+}
+
+/// `1,000 relations in shop: public.a, public.b, public.c and 997 more`.
+fn listed(group: &Group<'_>) -> String {
+    let subjects = || group.members.iter().map(|member| &member.finding.subject);
+    let database = group.shared(|finding| &finding.subject.database);
+    let names: Vec<String> = subjects()
+        .take(FEW)
+        .map(|subject| match (&subject.database, database) {
+            (Some(name), None) => format!("{} ({})", visible(&subject.name), words::database(name)),
+            _ => visible(&subject.name),
+        })
+        .collect();
+    let place = database
+        .and_then(Option::as_deref)
+        .map_or_else(String::new, |name| format!(" in {}", words::database(name)));
+    let more = words::thousands(group.members.len().saturating_sub(FEW));
+    format!(
+        "{}{place}: {} and {more} more",
+        words::subjects(subjects()),
+        names.join(", ")
+    )
+}
+
+fn not_visible(page: &mut Page, gaps: &[Gap<'_>], verbose: bool) {
+    if gaps.is_empty() {
+        return;
+    }
+    page.heading(
+        "Not visible",
+        &format!(
+            "{}; what was not seen is never passed",
+            words::count(gaps.len(), "gap")
+        ),
+    );
+    for gap in gaps {
+        page.blank();
+        let shown = if verbose { gap.whys.len() } else { FEW };
+        for why in gap.whys.iter().take(shown) {
+            page.entry(&Lead::indent(2), PLAIN, why);
+        }
+        if gap.whys.len() > shown {
+            page.entry(
+                &Lead::indent(2),
+                PLAIN,
+                &format!(
+                    "and {} more like it",
+                    words::thousands(gap.whys.len() - shown)
+                ),
+            );
+        }
+        let wanted = if gap.wanted_by.is_empty() {
+            "no check yet".to_owned()
+        } else {
+            gap.wanted_by.join(", ")
+        };
+        page.entry(&Lead::indent(4).cell(DIM, "wanted by", 11), PLAIN, &wanted);
+        if let Some(grant) = gap.grant {
+            page.entry(&Lead::indent(4).cell(DIM, "opened by", 11), BOLD, grant);
+        }
+    }
+}
+
+fn passes(page: &mut Page, audit: &Audit) {
+    let passed: Vec<_> = audit
+        .assessment
+        .checks
+        .iter()
+        .filter(|check| check.verdict.status() == Status::Pass)
+        .collect();
+    page.heading("Passed", &words::count(passed.len(), "check"));
+    for check in passed {
+        let tested = view::population(check).map_or_else(String::new, words::tested);
+        page.entry(
+            &Lead::indent(2).cell(status_style(Status::Pass), check.meta.id, ID),
+            PLAIN,
+            check.meta.title,
+        );
+        page.entry(&Lead::indent(2 + ID), DIM, &tested);
+    }
+}
+
+fn not_applicable(page: &mut Page, audit: &Audit) {
+    let rows: Vec<_> = audit
+        .assessment
+        .checks
+        .iter()
+        .filter(|check| check.verdict.status() == Status::NotApplicable)
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.heading("Not applicable", &words::count(rows.len(), "check"));
+    for check in rows {
+        page.entry(
+            &Lead::indent(2).cell(DIM, check.meta.id, ID),
+            PLAIN,
+            check.meta.title,
+        );
+        page.entry(
+            &Lead::indent(2 + ID),
+            DIM,
+            &view::reason(check).unwrap_or_default(),
+        );
+    }
+}
+
+fn summary(page: &mut Page, counts: &Counts, gaps: &[Gap<'_>]) {
+    page.heading("Summary", "");
+    let label = |label: &str| Lead::indent(2).cell(DIM, label, LABEL);
+    page.entry(&label("controls"), PLAIN, &statuses(counts.controls.each()));
+    page.entry(&label("checks"), PLAIN, &statuses(counts.checks.each()));
+    let found = match counts.all_findings() {
+        0 => "none".to_owned(),
+        _ => words::severities(counts.by_severity()),
+    };
+    page.entry(&label("findings"), PLAIN, &found);
+    page.entry(
+        &label("not visible"),
+        PLAIN,
+        &if gaps.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words::count(gaps.len(), "gap")
+        },
+    );
+}
+
+fn hints(page: &mut Page, groups: &[Group<'_>], gaps: &[Gap<'_>], counts: &Counts, verbose: bool) {
+    let mut hints = Vec::new();
+    if let Some(worst) = groups.first() {
+        hints.push(format!(
+            "`pgattest explain {}` says why it matters and how to fix it",
+            worst.meta.id
+        ));
+    }
+    if gaps.iter().any(|gap| gap.grant.is_some()) {
+        hints.push("run the statements above as an administrator to open what was not visible, then audit again".to_owned());
+    }
+    if !verbose && (counts.checks.pass > 0 || groups.iter().any(|group| group.members.len() > FEW))
+    {
+        hints.push("`--verbose` lists every subject, and what each passed check tested".to_owned());
+    }
+    if !hints.is_empty() {
+        page.blank();
+    }
+    for hint in hints {
+        page.entry(&Lead::default().cell(HINT, "hint:", 6), PLAIN, &hint);
+    }
+}
+
+/// `2 fail, 3 not assessed, 12 pass`, without what there is none of.
+fn statuses(each: [(Status, usize); 4]) -> String {
+    let some: Vec<String> = each
+        .into_iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(status, number)| format!("{} {}", words::thousands(number), status.words()))
+        .collect();
+    if some.is_empty() {
+        "none".to_owned()
+    } else {
+        some.join(", ")
+    }
+}

@@ -1,0 +1,14 @@
+//! The reports of one realistic, hostile audit.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the crate is pure, its tests compare with files"
+)]
+
+mod explain;
+mod fixture;
+mod html;
+mod json;
+mod readme;
+mod text;
+mod view;
