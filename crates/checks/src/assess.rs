@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::controls::CONTROLS;
 use crate::registry::CHECKS;
 use pgattest_model::{
-    Assessment, CheckResult, Control, ControlResult, Facts, Finding, Fingerprint, Meta, Missing, NotVisible, Policy, Status,
-    Verdict,
+    Assessment, CheckResult, Control, ControlResult, Facts, Finding, Fingerprint, Meta, Missing,
+    NotVisible, Policy, Status, Verdict,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -14,9 +14,19 @@ use std::collections::BTreeMap;
 /// Judges facts by a policy. The same facts and policy give the same assessment, always and everywhere.
 pub fn assess(facts: &Facts, policy: &Policy) -> Assessment {
     let context = Context::new(facts, policy);
-    let target = facts.server.here().map(|server| server.system_identifier.clone()).unwrap_or_default();
-    let checks: Vec<CheckResult> = CHECKS.iter().map(|check| run(*check, &context, &target)).collect();
-    let controls = CONTROLS.iter().map(|control| conclude(control, &checks)).collect();
+    let target = facts
+        .server
+        .here()
+        .map(|server| server.system_identifier.clone())
+        .unwrap_or_default();
+    let checks: Vec<CheckResult> = CHECKS
+        .iter()
+        .map(|check| run(*check, &context, &target))
+        .collect();
+    let controls = CONTROLS
+        .iter()
+        .map(|control| conclude(control, &checks))
+        .collect();
     Assessment { checks, controls }
 }
 
@@ -31,34 +41,60 @@ pub fn not_visible(assessment: &Assessment) -> Vec<NotVisible> {
             }
         }
     }
-    wanted.into_iter().map(|(missing, wanted_by)| NotVisible { missing: missing.clone(), wanted_by }).collect()
+    wanted
+        .into_iter()
+        .map(|(missing, wanted_by)| NotVisible {
+            missing: missing.clone(),
+            wanted_by,
+        })
+        .collect()
 }
 
 fn run(check: &dyn Check, context: &Context<'_>, target: &str) -> CheckResult {
     let meta = check.meta();
     // Without a known version nothing below means what it says.
     let verdict = match context.version() {
-        Ok(version) if !version.is_supported() => {
-            Verdict::NotAssessed(Missing::because(format!("PostgreSQL {} is not known to this version of pgattest", version.major())))
-        }
+        Ok(version) if !version.is_supported() => Verdict::NotAssessed(Missing::because(format!(
+            "PostgreSQL {} is not known to this version of pgattest",
+            version.major()
+        ))),
         Ok(_) => check.assess(context).unwrap_or_else(Verdict::NotAssessed),
         Err(missing) => Verdict::NotAssessed(missing),
     };
     let verdict = sorted(verdict);
-    let fingerprints = verdict.findings().iter().map(|finding| fingerprint(meta, target, finding)).collect();
-    CheckResult { meta, verdict, fingerprints }
+    let fingerprints = verdict
+        .findings()
+        .iter()
+        .map(|finding| fingerprint(meta, target, finding))
+        .collect();
+    CheckResult {
+        meta,
+        verdict,
+        fingerprints,
+    }
 }
 
 /// Findings in an order that depends on nothing but themselves: the worst first, then by subject.
 fn sorted(verdict: Verdict) -> Verdict {
     match verdict {
-        Verdict::Assessed { population, mut findings, mut not_seen } => {
+        Verdict::Assessed {
+            population,
+            mut findings,
+            mut not_seen,
+        } => {
             findings.sort_by(|a, b| {
-                b.severity.cmp(&a.severity).then_with(|| a.cause.cmp(&b.cause)).then_with(|| a.subject.cmp(&b.subject))
+                b.severity
+                    .cmp(&a.severity)
+                    .then_with(|| a.cause.cmp(&b.cause))
+                    .then_with(|| a.subject.cmp(&b.subject))
             });
             not_seen.sort();
             not_seen.dedup();
-            Verdict::Assessed { population, findings, not_seen }
+            Verdict::Assessed {
+                population,
+                findings,
+                not_seen,
+            }
         }
         other @ (Verdict::NotApplicable(_) | Verdict::NotAssessed(_)) => other,
     }
@@ -67,7 +103,14 @@ fn sorted(verdict: Verdict) -> Verdict {
 fn fingerprint(meta: &Meta, target: &str, finding: &Finding) -> Fingerprint {
     let mut hash = Sha256::new();
     let database = finding.subject.database.as_deref().unwrap_or_default();
-    for part in [meta.id, target, finding.subject.kind.as_str(), database, &finding.subject.name, &finding.cause] {
+    for part in [
+        meta.id,
+        target,
+        finding.subject.kind.as_str(),
+        database,
+        &finding.subject.name,
+        &finding.cause,
+    ] {
         // The length keeps ("ab", "c") and ("a", "bc") apart.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
@@ -77,35 +120,67 @@ fn fingerprint(meta: &Meta, target: &str, finding: &Finding) -> Fingerprint {
 
 fn conclude(control: &'static Control, checks: &[CheckResult]) -> ControlResult {
     let (status, reason) = match control.assessed_by {
-        Some(what) => (Status::NotAssessed, format!("nothing here looks at it yet; {what}")),
+        Some(what) => (
+            Status::NotAssessed,
+            format!("nothing here looks at it yet; {what}"),
+        ),
         None => conclude_from_checks(control, checks),
     };
-    ControlResult { control, status, reason }
+    ControlResult {
+        control,
+        status,
+        reason,
+    }
 }
 
 fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, String) {
     let with = |wanted: Status| -> Vec<&CheckResult> {
-        checks.iter().filter(|result| control.requires.contains(&result.meta.id) && result.verdict.status() == wanted).collect()
+        checks
+            .iter()
+            .filter(|result| {
+                control.requires.contains(&result.meta.id) && result.verdict.status() == wanted
+            })
+            .collect()
     };
-    let ids = |results: &[&CheckResult]| results.iter().map(|result| result.meta.id).collect::<Vec<_>>().join(", ");
+    let ids = |results: &[&CheckResult]| {
+        results
+            .iter()
+            .map(|result| result.meta.id)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
 
     let failed = with(Status::Fail);
     if !failed.is_empty() {
-        let findings: usize = failed.iter().map(|result| result.verdict.findings().len()).sum();
-        return (Status::Fail, format!("{} in {}", plural(findings, "finding"), ids(&failed)));
+        let findings: usize = failed
+            .iter()
+            .map(|result| result.verdict.findings().len())
+            .sum();
+        return (
+            Status::Fail,
+            format!("{} in {}", plural(findings, "finding"), ids(&failed)),
+        );
     }
     let unseen = with(Status::NotAssessed);
     if !unseen.is_empty() {
-        return (Status::NotAssessed, format!("{} could not be assessed", ids(&unseen)));
+        return (
+            Status::NotAssessed,
+            format!("{} could not be assessed", ids(&unseen)),
+        );
     }
     let passed = with(Status::Pass);
     if passed.is_empty() {
-        return (Status::NotApplicable, "no check of it has a subject here".to_owned());
+        return (
+            Status::NotApplicable,
+            "no check of it has a subject here".to_owned(),
+        );
     }
     let tested: Vec<String> = passed
         .iter()
         .filter_map(|result| match &result.verdict {
-            Verdict::Assessed { population, .. } => Some(format!("{} {}", population.count, population.of)),
+            Verdict::Assessed { population, .. } => {
+                Some(format!("{} {}", population.count, population.of))
+            }
             Verdict::NotApplicable(_) | Verdict::NotAssessed(_) => None,
         })
         .fold(Vec::new(), |mut unique, text| {
@@ -118,5 +193,9 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
 }
 
 fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }

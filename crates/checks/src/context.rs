@@ -1,5 +1,6 @@
 //! What a check may look at.
 
+use crate::hba::Engine;
 use crate::tenancy::Tenancy;
 use pgattest_access::RoleGraph;
 use pgattest_model::facts::{Database, DatabaseFacts, Oid, PUBLIC, Role, Setting};
@@ -15,6 +16,7 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     graph: OnceCell<Result<RoleGraph, Missing>>,
     tenancy: OnceCell<Tenancy>,
+    hba: OnceCell<Result<Engine, Missing>>,
 }
 
 /// A fact group of one database that is here.
@@ -28,7 +30,13 @@ pub struct InDatabase<'a, T> {
 impl<'a> Context<'a> {
     /// Facts to judge by a policy.
     pub const fn new(facts: &'a Facts, policy: &'a Policy) -> Self {
-        Self { facts, policy, graph: OnceCell::new(), tenancy: OnceCell::new() }
+        Self {
+            facts,
+            policy,
+            graph: OnceCell::new(),
+            tenancy: OnceCell::new(),
+            hba: OnceCell::new(),
+        }
     }
 
     /// The server's version.
@@ -42,7 +50,11 @@ impl<'a> Context<'a> {
             .get_or_init(|| {
                 let roles = self.facts.roles.here()?;
                 let memberships = self.facts.memberships.here()?;
-                Ok(RoleGraph::new(roles.value, memberships.value, self.version()?))
+                Ok(RoleGraph::new(
+                    roles.value,
+                    memberships.value,
+                    self.version()?,
+                ))
             })
             .as_ref()
             .map_err(Clone::clone)
@@ -50,13 +62,25 @@ impl<'a> Context<'a> {
 
     /// How tenants are told apart, declared or inferred.
     pub(crate) fn tenancy(&self) -> &Tenancy {
-        self.tenancy.get_or_init(|| Tenancy::infer(self.facts, self.policy))
+        self.tenancy
+            .get_or_init(|| Tenancy::infer(self.facts, self.policy))
+    }
+
+    /// `pg_hba.conf` with what every rule of it is reached by.
+    pub(crate) fn hba(&self) -> Result<&Engine, Missing> {
+        self.hba
+            .get_or_init(|| Engine::from_facts(self))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// A setting that must exist on this server, with the observation of all settings.
     pub fn setting(&self, name: &str) -> Result<(&'a Setting, &'a ObservationId), Missing> {
         let settings = self.facts.settings.here()?;
-        let setting = settings.value.require(name).map_err(|missing| missing.seen_in(settings.from.clone()))?;
+        let setting = settings
+            .value
+            .require(name)
+            .map_err(|missing| missing.seen_in(settings.from.clone()))?;
         Ok((setting, settings.from))
     }
 
@@ -81,7 +105,14 @@ impl<'a> Context<'a> {
 
     /// The databases that accept connections.
     pub fn connectable(&self) -> Result<Vec<&'a Database>, Missing> {
-        Ok(self.facts.databases.here()?.value.iter().filter(|database| database.allows_connections).collect())
+        Ok(self
+            .facts
+            .databases
+            .here()?
+            .value
+            .iter()
+            .filter(|database| database.allows_connections)
+            .collect())
     }
 
     /// A role's name as SQL: `PUBLIC`, the quoted name, or its number when the catalog no longer knows it.
@@ -89,7 +120,8 @@ impl<'a> Context<'a> {
         if oid == PUBLIC {
             return "PUBLIC".to_owned();
         }
-        self.role(oid).map_or_else(|| format!("role {oid}"), |role| quote_ident(&role.name))
+        self.role(oid)
+            .map_or_else(|| format!("role {oid}"), |role| quote_ident(&role.name))
     }
 
     /// A role, when roles were read and it is among them.

@@ -9,7 +9,9 @@ pub static CONTROLS: &[Control] = &[
         name: "least-privilege-roles",
         statement: "No application connects as a superuser; each service has its own least-privilege role",
         criteria: &[Criterion::Cc6_1, Criterion::Cc6_2, Criterion::Cc6_3],
-        requires: &["ROL-01", "ROL-02", "ROL-03", "ROL-06", "GRN-02", "GRN-04", "GRN-05"],
+        requires: &[
+            "ROL-01", "ROL-02", "ROL-03", "ROL-06", "GRN-02", "GRN-04", "GRN-05",
+        ],
         assessed_by: None,
         limits: "Says nothing about which person or service uses a role",
     },
@@ -18,7 +20,9 @@ pub static CONTROLS: &[Control] = &[
         name: "tenant-isolation",
         statement: "Row-level security is enabled and forced on every multi-tenant table",
         criteria: &[Criterion::Cc6_1, Criterion::C1_1],
-        requires: &["RLS-01", "RLS-02", "RLS-03", "RLS-04", "RLS-05", "RLS-15", "FUN-01"],
+        requires: &[
+            "RLS-01", "RLS-02", "RLS-03", "RLS-04", "RLS-05", "RLS-15", "FUN-01",
+        ],
         assessed_by: None,
         limits: "Judged from the catalogs; isolation was not attacked",
     },
@@ -37,7 +41,9 @@ pub static CONTROLS: &[Control] = &[
         statement: "Logs reach a central aggregator and are kept for twelve months",
         criteria: &[Criterion::Cc7_2, Criterion::Cc7_3],
         requires: &[],
-        assessed_by: Some("it takes the aggregator's own records: its retention setting and the oldest line it can return"),
+        assessed_by: Some(
+            "it takes the aggregator's own records: its retention setting and the oldest line it can return",
+        ),
         limits: "",
     },
     Control {
@@ -64,7 +70,9 @@ pub static CONTROLS: &[Control] = &[
         statement: "Storage is encrypted",
         criteria: &[Criterion::Cc6_1, Criterion::C1_1],
         requires: &[],
-        assessed_by: Some("it takes the host's mounts and block devices, or the cloud's volume and key records: SQL cannot see them"),
+        assessed_by: Some(
+            "it takes the host's mounts and block devices, or the cloud's volume and key records: SQL cannot see them",
+        ),
         limits: "",
     },
     Control {
@@ -73,7 +81,9 @@ pub static CONTROLS: &[Control] = &[
         statement: "A quarterly access review is documented",
         criteria: &[Criterion::Cc6_2, Criterion::Cc6_3],
         requires: &[],
-        assessed_by: Some("it takes a closed review campaign with a reviewer's decision for every entitlement"),
+        assessed_by: Some(
+            "it takes a closed review campaign with a reviewer's decision for every entitlement",
+        ),
         limits: "",
     },
 ];
@@ -88,9 +98,18 @@ mod tests {
         let numbers: Vec<u8> = CONTROLS.iter().map(|control| control.number).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
         for control in CONTROLS {
-            assert_eq!(control.requires.is_empty(), control.assessed_by.is_some(), "{}", control.name);
+            assert_eq!(
+                control.requires.is_empty(),
+                control.assessed_by.is_some(),
+                "{}",
+                control.name
+            );
             for id in control.requires {
-                assert!(CHECKS.iter().any(|check| check.meta().id == *id), "{}: no check {id}", control.name);
+                assert!(
+                    CHECKS.iter().any(|check| check.meta().id == *id),
+                    "{}: no check {id}",
+                    control.name
+                );
             }
         }
     }

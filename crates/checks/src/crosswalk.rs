@@ -8,7 +8,12 @@ use std::sync::OnceLock;
 /// The checked-in crosswalk.
 pub fn crosswalk() -> &'static Crosswalk {
     static CROSSWALK: OnceLock<Crosswalk> = OnceLock::new();
-    CROSSWALK.get_or_init(|| parse(include_str!("../data/crosswalk.toml")).unwrap_or_else(|_| Crosswalk { frameworks: vec![], areas: vec![] }))
+    CROSSWALK.get_or_init(|| {
+        parse(include_str!("../data/crosswalk.toml")).unwrap_or_else(|_| Crosswalk {
+            frameworks: vec![],
+            areas: vec![],
+        })
+    })
 }
 
 #[derive(Deserialize)]
@@ -39,12 +44,28 @@ fn parse(text: &str) -> Result<Crosswalk, toml::de::Error> {
         .area
         .into_iter()
         .map(|area| AreaRow {
-            numbers: file.framework.iter().map(|framework| area.numbers.get(&framework.key).cloned().unwrap_or_default()).collect(),
+            numbers: file
+                .framework
+                .iter()
+                .map(|framework| {
+                    area.numbers
+                        .get(&framework.key)
+                        .cloned()
+                        .unwrap_or_default()
+                })
+                .collect(),
             key: area.key,
             title: area.title,
         })
         .collect();
-    let frameworks = file.framework.into_iter().map(|entry| Framework { key: entry.key, name: entry.name }).collect();
+    let frameworks = file
+        .framework
+        .into_iter()
+        .map(|entry| Framework {
+            key: entry.key,
+            name: entry.name,
+        })
+        .collect();
     Ok(Crosswalk { frameworks, areas })
 }
 
@@ -60,12 +81,19 @@ mod tests {
         let crosswalk = parse(TEXT).unwrap();
         for check in CHECKS {
             let key = check.meta().area.key();
-            assert!(crosswalk.areas.iter().any(|area| area.key == key), "no row `{key}`");
+            assert!(
+                crosswalk.areas.iter().any(|area| area.key == key),
+                "no row `{key}`"
+            );
         }
         let file: File = toml::from_str(TEXT).unwrap();
         for area in &file.area {
             for key in area.numbers.keys() {
-                assert!(file.framework.iter().any(|framework| &framework.key == key), "{}: no framework `{key}`", area.key);
+                assert!(
+                    file.framework.iter().any(|framework| &framework.key == key),
+                    "{}: no framework `{key}`",
+                    area.key
+                );
             }
         }
     }

@@ -10,15 +10,15 @@ pub mod controls;
 pub mod crosswalk;
 pub mod registry;
 
-mod functions;
-mod grants;
-mod hba;
-mod logging;
-mod rls;
-mod roles;
-mod secrets;
+pub mod functions;
+pub mod grants;
+pub mod hba;
+pub mod logging;
+pub mod rls;
+pub mod roles;
+pub mod secrets;
 mod tenancy;
-mod transport;
+pub mod transport;
 
 pub use assess::{assess, not_visible};
 pub use check::Check;

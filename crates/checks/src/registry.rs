@@ -5,15 +5,41 @@ use crate::check::Check;
 /// The registry: a plain slice, so that a missing entry is visible in review.
 pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::SuperuserRoles,
+    &crate::roles::PathToSuperuser,
+    &crate::roles::ServerFileAccess,
+    &crate::roles::BypassRls,
+    &crate::grants::PublicCreate,
+    &crate::grants::PublicRelations,
+    &crate::grants::DefaultToPublic,
+    &crate::rls::TenantTables,
+    &crate::rls::UnforcedTables,
+    &crate::rls::PoliciesWithoutRls,
+    &crate::rls::SilentDeny,
+    &crate::rls::ConstantPolicies,
+    &crate::rls::DefinerViews,
+    &crate::functions::DefinerSearchPath,
+    &crate::hba::ReachableTrust,
+    &crate::hba::PasswordInClear,
+    &crate::hba::ReachableInClear,
+    &crate::hba::OpenAddresses,
+    &crate::secrets::PasswordVerifiers,
+    &crate::secrets::SecretsInSettings,
+    &crate::transport::TlsOn,
+    &crate::transport::TlsFloor,
+    &crate::transport::ClearSessions,
+    &crate::logging::PgauditLoaded,
+    &crate::logging::PgauditClasses,
+    &crate::logging::AuditOverrides,
+    &crate::logging::ConnectionLog,
     // xtask:new-check
 ];
 
 /// The check with this identifier (`ROL-01`) or name (`superuser-roles`), whatever the case.
 pub fn find(wanted: &str) -> Option<&'static dyn Check> {
-    CHECKS
-        .iter()
-        .copied()
-        .find(|check| check.meta().id.eq_ignore_ascii_case(wanted) || check.meta().name.eq_ignore_ascii_case(wanted))
+    CHECKS.iter().copied().find(|check| {
+        check.meta().id.eq_ignore_ascii_case(wanted)
+            || check.meta().name.eq_ignore_ascii_case(wanted)
+    })
 }
 
 #[cfg(test)]
@@ -29,8 +55,17 @@ mod tests {
             assert!(seen.insert(meta.id), "{} is taken", meta.id);
             assert!(seen.insert(meta.name), "{} is taken", meta.name);
             assert!(!meta.criteria.is_empty(), "{}: no criterion", meta.id);
-            assert!(!meta.title.ends_with('.'), "{}: a title has no period", meta.id);
-            for heading in ["## What it checks", "## Why it matters", "## How to fix it", "## References"] {
+            assert!(
+                !meta.title.ends_with('.'),
+                "{}: a title has no period",
+                meta.id
+            );
+            for heading in [
+                "## What it checks",
+                "## Why it matters",
+                "## How to fix it",
+                "## References",
+            ] {
                 assert!(meta.docs.contains(heading), "{}: no `{heading}`", meta.id);
             }
         }
@@ -42,10 +77,21 @@ mod tests {
         let mut files = BTreeSet::new();
         for area in std::fs::read_dir(&specs).unwrap() {
             for file in std::fs::read_dir(area.unwrap().path()).unwrap() {
-                files.insert(file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+                files.insert(
+                    file.unwrap()
+                        .path()
+                        .file_stem()
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned(),
+                );
             }
         }
-        let names: BTreeSet<String> = CHECKS.iter().map(|check| check.meta().name.to_owned()).collect();
+        let names: BTreeSet<String> = CHECKS
+            .iter()
+            .map(|check| check.meta().name.to_owned())
+            .collect();
         assert_eq!(files, names);
     }
 }

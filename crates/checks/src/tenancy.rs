@@ -1,92 +1,241 @@
-//! How tenants are told apart: declared in the policy or inferred from the policies that already exist.
+//! How tenants are told apart: declared in the policy file, or inferred from the policies and the column names that exist.
+//!
+//! Inference is for each database on its own, from the strongest sign to the weakest:
+//!
+//! 1. the policy file names the column: nothing is inferred;
+//! 2. row-level security policies compare a column of their own table with something that is not a constant;
+//! 3. several tables carry a column whose name says tenant (`tenant_id`), or, when neither 2 nor that is there, whose name is
+//!    one that tenants go by (`org_id`, `workspace_id`, `account_id` ..).
+//!
+//! A wrong guess costs a finding that says "inferred", never a pass.
 
+mod names;
+mod usage;
+
+use crate::context::Context;
+use names::Tier;
 use pgattest_model::facts::{Column, DatabaseFacts, Oid, Relation};
+use pgattest_model::ident::quote_ident;
 use pgattest_model::{Collected, Facts, Policy};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The columns that hold a row's tenant, by name, and where the knowledge comes from.
+/// The columns that hold a row's tenant, and where the knowledge comes from.
 #[derive(Debug)]
 pub(crate) struct Tenancy {
-    /// Column names. Empty: nobody said, and nothing could be inferred.
-    pub(crate) columns: BTreeSet<String>,
-    /// Whether the policy file declared them.
-    pub(crate) declared: bool,
+    /// By database, then by column name. A database whose relations and columns are not here is not among them.
+    columns: BTreeMap<Oid, BTreeMap<String, Source>>,
+}
+
+/// How it is known that a table holds rows of several tenants. The surest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Source {
+    /// The policy file says so.
+    Declared,
+    /// Policies on tables of the same database tell tenants apart by that column.
+    Policies,
+    /// Nothing but the column's name.
+    Name,
+}
+
+/// A table that holds rows of several tenants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TenantTable<'a> {
+    /// The table or partitioned table.
+    pub(crate) relation: &'a Relation,
+    /// The column that holds the tenant; `None` for a table that is declared without having one.
+    pub(crate) column: Option<&'a Column>,
+    /// How it is known.
+    pub(crate) source: Source,
 }
 
 impl Tenancy {
-    /// The declared column, or each column that the expression of some policy compares on its own table and that several
-    /// policies share by name.
-    ///
-    /// One policy on `owner_id` does not make every `owner_id` a tenant column: a name counts when more than half of the
-    /// tables with policies use it in one, and a table's own key (`id`) never counts.
+    /// What can be said about tenants from these facts under this policy.
     pub(crate) fn infer(facts: &Facts, policy: &Policy) -> Self {
-        if let Some(column) = &policy.tenancy.column {
-            return Self { columns: BTreeSet::from([column.clone()]), declared: true };
-        }
-        let mut tables_by_column: BTreeMap<String, usize> = BTreeMap::new();
-        let mut tables_with_policies = 0;
-        for database in &facts.inside {
-            count_policy_columns(database, &mut tables_by_column, &mut tables_with_policies);
-        }
-        let columns = tables_by_column
-            .into_iter()
-            .filter(|(name, tables)| name != "id" && tables * 2 > tables_with_policies)
-            .map(|(name, _)| name)
+        let columns = facts
+            .inside
+            .iter()
+            .filter_map(|database| {
+                let tables = Tables::of(database)?;
+                let columns = match &policy.tenancy.column {
+                    Some(column) => BTreeMap::from([(column.clone(), Source::Declared)]),
+                    None => tables.infer(database),
+                };
+                Some((database.oid, columns))
+            })
             .collect();
-        Self { columns, declared: false }
+        Self { columns }
+    }
+
+    /// Whether it is known which tables of this database hold rows of several tenants: a column is declared or inferred for it,
+    /// or tables are declared. Where it is not, nothing can be said about its tables.
+    pub(crate) fn is_known(&self, database: &DatabaseFacts, policy: &Policy) -> bool {
+        let inferred = self
+            .columns
+            .get(&database.oid)
+            .is_some_and(|columns| !columns.is_empty());
+        inferred || !policy.tenancy.tables.is_empty()
     }
 
     /// Tables of this database that hold rows of several tenants: they carry a tenant column or are declared, and are not
-    /// declared as shared. `None` when the database's relations or columns are not here.
-    pub(crate) fn tables<'a>(&self, database: &'a DatabaseFacts, policy: &Policy) -> Option<Vec<&'a Relation>> {
-        let Collected::Here { value: relations, .. } = &database.relations else { return None };
-        let Collected::Here { value: columns, .. } = &database.columns else { return None };
-        let carrying: BTreeSet<Oid> =
-            columns.iter().filter(|column| self.columns.contains(&column.name)).map(|column| column.relation).collect();
-        Some(
-            relations
-                .iter()
-                .filter(|relation| relation.can_have_policies() && relation.extension == 0 && relation.persistence != "t")
-                .filter(|relation| {
-                    let declared = is_listed(&policy.tenancy.tables, database, relation);
-                    let shared = is_listed(&policy.tenancy.shared, database, relation);
-                    (carrying.contains(&relation.oid) || declared) && !shared
-                })
-                .collect(),
-        )
-    }
-
-    /// The columns in words: `tenant_id` or `tenant_id or org_id`.
-    pub(crate) fn columns_in_words(&self) -> String {
-        self.columns.iter().cloned().collect::<Vec<_>>().join(" or ")
+    /// declared as shared. In the order of the facts. `None` when the database's relations or columns are not here.
+    pub(crate) fn tables<'a>(
+        &self,
+        database: &'a DatabaseFacts,
+        policy: &Policy,
+    ) -> Option<Vec<TenantTable<'a>>> {
+        let Tables { relations, carried } = Tables::of(database)?;
+        let known = self.columns.get(&database.oid)?;
+        let mut columns: BTreeMap<Oid, (Source, &Column)> = BTreeMap::new();
+        for column in carried {
+            if let Some(&source) = known.get(&column.name) {
+                let best = columns.entry(column.relation).or_insert((source, column));
+                if source < best.0 {
+                    *best = (source, column);
+                }
+            }
+        }
+        let tables = relations.into_iter().filter_map(|relation| {
+            let column = columns.get(&relation.oid);
+            let declared =
+                is_listed(&policy.tenancy.tables, database, relation).then_some(Source::Declared);
+            let source = declared.or(column.map(|(source, _)| *source))?;
+            let shared = is_listed(&policy.tenancy.shared, database, relation);
+            (!shared).then_some(TenantTable {
+                relation,
+                column: column.map(|(_, column)| *column),
+                source,
+            })
+        });
+        Some(tables.collect())
     }
 }
 
-fn is_listed(list: &BTreeSet<String>, database: &DatabaseFacts, relation: &Relation) -> bool {
-    let name = relation.sql_name();
-    list.contains(&name) || list.contains(&format!("{}.{name}", pgattest_model::ident::quote_ident(&database.name)))
-}
-
-fn count_policy_columns(database: &DatabaseFacts, tables_by_column: &mut BTreeMap<String, usize>, tables: &mut usize) {
-    let (
-        Collected::Here { value: policies, .. },
-        Collected::Here { value: used, .. },
-        Collected::Here { value: columns, .. },
-    ) = (&database.policies, &database.policy_columns, &database.columns)
-    else {
-        return;
-    };
-    let names: HashMap<(Oid, i16), &Column> = columns.iter().map(|column| ((column.relation, column.number), column)).collect();
-    let table_of: HashMap<Oid, Oid> = policies.iter().map(|policy| (policy.oid, policy.relation)).collect();
-    let mut seen: BTreeSet<(Oid, &str)> = BTreeSet::new();
-    for usage in used {
-        let own_table = table_of.get(&usage.policy) == Some(&usage.relation);
-        if let (true, Some(column)) = (own_table, names.get(&(usage.relation, usage.column))) {
-            seen.insert((usage.relation, column.name.as_str()));
+impl Source {
+    /// In words, to follow "which is".
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Declared => "declared in the policy file",
+            Self::Policies => "inferred from existing policies",
+            Self::Name => "inferred from the column's name",
         }
     }
-    *tables += policies.iter().map(|policy| policy.relation).collect::<BTreeSet<_>>().len();
-    for (_, name) in seen {
-        *tables_by_column.entry(name.to_owned()).or_default() += 1;
+}
+
+/// Whether a list of the policy file names the relation, as `schema.name` or `database.schema.name`, quoted as SQL would.
+pub(crate) fn is_listed(
+    list: &BTreeSet<String>,
+    database: &DatabaseFacts,
+    relation: &Relation,
+) -> bool {
+    if list.is_empty() {
+        return false;
+    }
+    let name = relation.sql_name();
+    list.contains(&name) || list.contains(&format!("{}.{name}", quote_ident(&database.name)))
+}
+
+/// Names in `tenancy.tables` that no table of any database has: a misspelt name must not pass for a table that was tested.
+pub(crate) fn unknown_tables<'a>(context: &Context<'a>) -> Vec<&'a str> {
+    let wanted = &context.policy.tenancy.tables;
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut unknown: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    for database in &context.facts.inside {
+        let Collected::Here {
+            value: relations, ..
+        } = &database.relations
+        else {
+            continue;
+        };
+        for relation in relations
+            .iter()
+            .filter(|relation| relation.can_have_policies())
+        {
+            let name = relation.sql_name();
+            unknown.remove(name.as_str());
+            unknown.remove(format!("{}.{name}", quote_ident(&database.name)).as_str());
+        }
+    }
+    unknown.into_iter().collect()
+}
+
+/// The tables of one database that could hold tenants' rows: neither an extension's nor temporary.
+struct Tables<'a> {
+    relations: Vec<&'a Relation>,
+    /// Their columns.
+    carried: Vec<&'a Column>,
+}
+
+impl<'a> Tables<'a> {
+    fn of(database: &'a DatabaseFacts) -> Option<Self> {
+        let Collected::Here {
+            value: relations, ..
+        } = &database.relations
+        else {
+            return None;
+        };
+        let Collected::Here { value: columns, .. } = &database.columns else {
+            return None;
+        };
+        let relations: Vec<&Relation> = relations
+            .iter()
+            .filter(|relation| {
+                relation.can_have_policies()
+                    && relation.extension == 0
+                    && relation.persistence != "t"
+            })
+            .collect();
+        let oids: BTreeSet<Oid> = relations.iter().map(|relation| relation.oid).collect();
+        let carried = columns
+            .iter()
+            .filter(|column| oids.contains(&column.relation))
+            .collect();
+        Some(Self { relations, carried })
+    }
+
+    fn infer(&self, database: &DatabaseFacts) -> BTreeMap<String, Source> {
+        let by_policies = usage::tenant_columns(database, &self.carried);
+        let mut by_name = self.names(Tier::Tenant);
+        for tier in [Tier::Organization, Tier::Account] {
+            if by_policies.is_empty() && by_name.is_empty() {
+                by_name = self.names(tier);
+            }
+        }
+        let mut columns: BTreeMap<String, Source> = by_name
+            .into_iter()
+            .map(|name| (name, Source::Name))
+            .collect();
+        columns.extend(by_policies.into_iter().map(|name| (name, Source::Policies)));
+        columns
+    }
+
+    /// Column names of this tier that several tables carry. Partitions of one table are one table: twelve months of one log
+    /// are no sign of a multi-tenant schema.
+    fn names(&self, tier: Tier) -> BTreeSet<String> {
+        let partitions: BTreeSet<Oid> = self
+            .relations
+            .iter()
+            .filter(|relation| relation.is_partition)
+            .map(|relation| relation.oid)
+            .collect();
+        let mut tables: BTreeMap<&str, usize> = BTreeMap::new();
+        for column in self
+            .carried
+            .iter()
+            .filter(|column| !partitions.contains(&column.relation))
+        {
+            if names::tier(&column.name) == Some(tier) {
+                *tables.entry(&column.name).or_default() += 1;
+            }
+        }
+        tables
+            .into_iter()
+            .filter(|(_, count)| *count >= 2)
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,48 @@
-//! RLS: row-level security, judged from the catalogs.
+//! Row-level security: which tables have it, whom it binds, what its policies let through and what goes around it.
+
+mod constant_policies;
+mod definer_views;
+mod grants;
+mod policies_without_rls;
+mod predicate;
+mod silent_deny;
+mod tenant_tables;
+mod unforced_tables;
+
+pub use constant_policies::ConstantPolicies;
+pub use definer_views::DefinerViews;
+pub use policies_without_rls::PoliciesWithoutRls;
+pub use silent_deny::SilentDeny;
+pub use tenant_tables::TenantTables;
+pub use unforced_tables::UnforcedTables;
+
+use crate::context::Context;
+use pgattest_model::Missing;
+use pgattest_model::facts::{DatabaseFacts, Policy, PolicyCommand, Relation};
+
+/// Joins the fact groups that a check needs in each database: what could be joined, and why the rest could not.
+fn in_each<'a, T>(
+    context: &Context<'a>,
+    join: impl Fn(&'a DatabaseFacts) -> Result<T, Missing>,
+) -> Result<(Vec<T>, Vec<Missing>), Missing> {
+    context.facts.databases.here()?;
+    let mut here = Vec::new();
+    let mut missing = Vec::new();
+    for database in &context.facts.inside {
+        match join(database) {
+            Ok(joined) => here.push(joined),
+            Err(why) => missing.push(why),
+        }
+    }
+    Ok((here, missing))
+}
+
+/// Whether row-level security is anything its users would act on: not on tables that an extension made and updates.
+const fn is_protected(relation: &Relation) -> bool {
+    relation.row_security && relation.can_have_policies() && relation.extension == 0
+}
+
+/// Whether a policy has a say when a statement does this.
+fn covers(policy: &Policy, command: PolicyCommand) -> bool {
+    policy.command == PolicyCommand::All || policy.command == command
+}

@@ -5,7 +5,8 @@ use crate::context::Context;
 use pgattest_model::facts::Role;
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{
-    Area, Criterion, Finding, Meta, Missing, ObservationId, Responsibility, Severity, Subject, SubjectKind, Verdict,
+    Area, Criterion, Finding, Meta, Missing, ObservationId, Responsibility, Severity, Subject,
+    SubjectKind, Verdict,
 };
 
 declare_check! {
@@ -49,18 +50,32 @@ impl Check for SuperuserRoles {
             .filter(|role| !is_approved(context, role))
             .map(|role| finding(role, roles.from))
             .collect();
-        Ok(Verdict::assessed(superusers.len(), "superuser roles", findings))
+        Ok(Verdict::assessed(
+            superusers.len(),
+            "superuser roles",
+            findings,
+        ))
     }
 }
 
 fn is_approved(context: &Context<'_>, role: &Role) -> bool {
-    context.policy.access.superusers.as_ref().map_or(role.oid == Role::BOOTSTRAP, |approved| approved.contains(&role.name))
+    context
+        .policy
+        .access
+        .superusers
+        .as_ref()
+        .map_or(role.oid == Role::BOOTSTRAP, |approved| {
+            approved.contains(&role.name)
+        })
 }
 
 fn finding(role: &Role, from: &ObservationId) -> Finding {
     let name = quote_ident(&role.name);
-    let (how, severity) =
-        if role.can_login { ("can log in", Severity::High) } else { ("cannot log in itself", Severity::Medium) };
+    let (how, severity) = if role.can_login {
+        ("can log in", Severity::High)
+    } else {
+        ("cannot log in itself", Severity::Medium)
+    };
     Finding {
         cause: "superuser without approval".to_owned(),
         detail: format!("role {name} is a superuser, {how}, and is not approved"),

@@ -129,7 +129,7 @@ pub struct RoleSetting {
 }
 
 impl RoleSetting {
-    /// How the row was made, for a person: `ALTER ROLE app IN DATABASE shop SET`.
+    /// How the row was made, for a person: `ALTER ROLE app IN DATABASE shop`.
     pub fn statement(&self, roles: &[Role], databases: &[super::Database]) -> String {
         let role = roles
             .iter()
@@ -140,6 +140,7 @@ impl RoleSetting {
             .find(|database| database.oid == self.database)
             .map(|row| crate::ident::quote_ident(&row.name));
         match (self.role, self.database) {
+            (0, 0) => "ALTER ROLE ALL".to_owned(),
             (0, _) => format!(
                 "ALTER DATABASE {}",
                 database.unwrap_or_else(|| self.database.to_string())

@@ -1,0 +1,260 @@
+//! From recorded observations to facts. Infallible: what cannot be decoded is a fact that is missing, with the reason.
+
+use crate::groups::{GROUPS, Group, Scope, door};
+use crate::rows::rows;
+use pgattest_model::facts::{Database, DatabaseFacts, OwnSession, Server, Settings};
+use pgattest_model::{
+    Collected, Facts, Missing, Observation, ObservationId, Outcome, ServerVersion,
+};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// Everything that the observations say about one cluster.
+///
+/// A group is [`Collected::Missing`] when its observation is absent, recorded twice, failed, damaged, or made on a server whose
+/// version is not known; the reason names the observation, and the row and column where one is damaged. A server that says no
+/// version, or one that is not supported, tells nothing but who it is: its catalogs may mean something else.
+///
+/// `inside` holds one entry for each database that accepts connections, in the order of `databases`, reached or not; it is
+/// empty when `databases` is missing, so whoever judges databases asks for `databases` first.
+pub fn decode(observations: &[Observation]) -> Facts {
+    let record = Record::new(observations);
+    let databases: Collected<Vec<Database>> = record.cluster("databases");
+    let inside = match &databases {
+        Collected::Here { value, .. } => value
+            .iter()
+            .filter(|database| database.allows_connections)
+            .map(|database| record.inside(database))
+            .collect(),
+        Collected::Missing(_) => Vec::new(),
+    };
+    Facts {
+        settings: record.settings(),
+        role_settings: record.cluster("role-settings"),
+        file_settings: record.cluster("file-settings"),
+        roles: record.cluster("roles"),
+        verifiers: record.cluster("verifiers"),
+        memberships: record.cluster("memberships"),
+        tablespaces: record.cluster("tablespaces"),
+        shared_acls: record.cluster("shared-acls"),
+        hba_rules: record.cluster("hba-rules"),
+        ident_maps: record.cluster("ident-maps"),
+        sessions: record.cluster("sessions"),
+        slots: record.cluster("slots"),
+        subscriptions: record.cluster("subscriptions"),
+        databases,
+        inside,
+        server: record.server,
+        own_session: record.own_session,
+    }
+}
+
+/// The observations by identifier, and what every other group depends on.
+struct Record<'a> {
+    /// `None`: there are two of that name, and no telling which one counts.
+    by_id: BTreeMap<&'a ObservationId, Option<&'a Observation>>,
+    server: Collected<Server>,
+    own_session: Collected<OwnSession>,
+}
+
+impl<'a> Record<'a> {
+    fn new(observations: &'a [Observation]) -> Self {
+        let mut by_id = BTreeMap::new();
+        for observation in observations {
+            by_id
+                .entry(&observation.id)
+                .and_modify(|known| *known = None)
+                .or_insert(Some(observation));
+        }
+        let mut record = Self {
+            by_id,
+            server: Collected::missing(""),
+            own_session: Collected::missing(""),
+        };
+        record.server = record.single(ObservationId::cluster("server"));
+        record.own_session = record.single(ObservationId::cluster("own-session"));
+        record
+    }
+
+    fn cluster<T: DeserializeOwned>(&self, name: &str) -> Collected<Vec<T>> {
+        let id = ObservationId::cluster(name);
+        collected(
+            id.clone(),
+            self.knows(Scope::Cluster, name)
+                .and_then(|()| self.rows(&id)),
+        )
+    }
+
+    fn settings(&self) -> Collected<Settings> {
+        let id = ObservationId::cluster("settings");
+        let settings = self.knows(Scope::Cluster, id.group()).and_then(|()| {
+            let rows = self.rows(&id)?;
+            // Without knowing what the role may read, a setting that is not listed may be there or not.
+            let own = self.own_session.here()?;
+            Ok(Settings::new(
+                rows,
+                own.superuser || own.reads_all_settings,
+                &own.role,
+            ))
+        });
+        collected(id, settings)
+    }
+
+    fn inside(&self, database: &Database) -> DatabaseFacts {
+        let inside = Inside {
+            record: self,
+            database,
+        };
+        DatabaseFacts {
+            oid: database.oid,
+            name: database.name.clone(),
+            schemas: inside.group("schemas"),
+            relations: inside.group("relations"),
+            columns: inside.group("columns"),
+            inheritance: inside.group("inheritance"),
+            acls: inside.group("acls"),
+            default_acls: inside.group("default-acls"),
+            policies: inside.group("policies"),
+            policy_columns: inside.group("policy-columns"),
+            view_dependencies: inside.group("view-dependencies"),
+            functions: inside.group("functions"),
+            triggers: inside.group("triggers"),
+            event_triggers: inside.group("event-triggers"),
+            rules: inside.group("rules"),
+            extensions: inside.group("extensions"),
+            languages: inside.group("languages"),
+            foreign_data_wrappers: inside.group("foreign-data-wrappers"),
+            foreign_servers: inside.group("foreign-servers"),
+            user_mappings: inside.group("user-mappings"),
+            publications: inside.group("publications"),
+            publication_relations: inside.group("publication-relations"),
+        }
+    }
+
+    /// Whether this version of the server has what the group asks for, and we know what it means there.
+    fn knows(&self, scope: Scope, name: &str) -> Result<(), Missing> {
+        let server = self.server.here()?;
+        let version = ServerVersion(server.server_version_num);
+        if !version.is_supported() {
+            return Err(Missing::because(format!(
+                "PostgreSQL {} is not known to this version of pgattest",
+                version.major()
+            )));
+        }
+        let group = GROUPS
+            .iter()
+            .find(|group| group.scope == scope && group.name == name);
+        match group {
+            Some(Group { min_major, .. }) if version.major() < *min_major => {
+                Err(Missing::because(format!(
+                    "PostgreSQL {} cannot say: `{name}` needs {min_major} or later",
+                    version.major()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn single<T: DeserializeOwned>(&self, id: ObservationId) -> Collected<T> {
+        let row = self.rows(&id).and_then(|rows: Vec<T>| {
+            let count = rows.len();
+            let mut rows = rows.into_iter();
+            match (rows.next(), count) {
+                (Some(row), 1) => Ok(row),
+                _ => Err(Missing::because(format!(
+                    "`{id}` holds {count} rows where it must hold one"
+                ))
+                .seen_in(id.clone())),
+            }
+        });
+        collected(id, row)
+    }
+
+    fn rows<T: DeserializeOwned>(&self, id: &ObservationId) -> Result<Vec<T>, Missing> {
+        match self.by_id.get(id) {
+            None => Err(Missing::because(format!("`{id}` was not collected"))),
+            Some(None) => Err(
+                Missing::because(format!("`{id}` was recorded more than once")).seen_in(id.clone()),
+            ),
+            Some(Some(observation)) => match failure(observation, || {
+                format!("`{id}` could not be read")
+            }) {
+                Some(missing) => Err(missing),
+                None => rows(observation).map_err(|problem| {
+                    Missing::because(format!("`{id}` is damaged: {problem}")).seen_in(id.clone())
+                }),
+            },
+        }
+    }
+}
+
+/// One database of the record.
+struct Inside<'a> {
+    record: &'a Record<'a>,
+    database: &'a Database,
+}
+
+impl Inside<'_> {
+    fn group<T: DeserializeOwned>(&self, name: &str) -> Collected<Vec<T>> {
+        let id = ObservationId::database(self.database.oid, name);
+        let rows = self.record.knows(Scope::Database, name).and_then(|()| {
+            if self.record.by_id.contains_key(&id) {
+                self.record.rows(&id)
+            } else {
+                Err(self.not_reached(&id))
+            }
+        });
+        collected(id, rows)
+    }
+
+    /// Why there is no observation: the collector records a database that it could not enter as a failure of `own-session`.
+    fn not_reached(&self, wanted: &ObservationId) -> Missing {
+        let entered = door().observation_id(self.database.oid);
+        let name = &self.database.name;
+        let failed = self.record.by_id.get(&entered).copied().flatten();
+        failed
+            .and_then(|observation| {
+                failure(observation, || {
+                    format!("database `{name}` was not looked into")
+                })
+            })
+            .unwrap_or_else(|| {
+                Missing::because(format!(
+                    "`{wanted}` was not collected from database `{name}`"
+                ))
+            })
+    }
+}
+
+/// What a failed observation leaves missing; `None` when it did not fail.
+fn failure(observation: &Observation, what: impl Fn() -> String) -> Option<Missing> {
+    let Outcome::Failed {
+        sqlstate,
+        message,
+        opens,
+    } = &observation.outcome
+    else {
+        return None;
+    };
+    let code = if sqlstate.is_empty() {
+        String::new()
+    } else {
+        format!(" (SQLSTATE {sqlstate})")
+    };
+    let why = format!("{}: {}{code}", what(), message.trim_end_matches('.'));
+    Some(Missing {
+        why,
+        grant: opens.clone(),
+        observation: Some(observation.id.clone()),
+    })
+}
+
+fn collected<T>(from: ObservationId, value: Result<T, Missing>) -> Collected<T> {
+    match value {
+        Ok(value) => Collected::Here { value, from },
+        Err(missing) => Collected::Missing(missing),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Secrets stored as settings of roles and databases.
+
+use crate::check::{Check, declare_check};
+use crate::context::Context;
+use pgattest_model::facts::{KeyKind, RoleSetting, Shape};
+use pgattest_model::ident::quote_ident;
+use pgattest_model::{
+    Area, Criterion, Finding, Meta, Missing, Responsibility, Severity, Subject, SubjectKind,
+    Verdict,
+};
+
+declare_check! {
+    /// ## What it checks
+    /// No `ALTER ROLE .. SET` or `ALTER DATABASE .. SET` stores what looks like a secret. It does when the value is a connection
+    /// string with a password or key material (a PEM block, a long hexadecimal or base64 string), or when a customised setting
+    /// (`app.api_key`) is named after a password, key, token or secret and its value is neither empty, nor yes or no, nor a
+    /// number. The server's own settings never hold secrets of this kind and are judged by value alone. Values are classified
+    /// inside the server and never leave it, so a finding says what the value looks like and not what it is.
+    ///
+    /// Not seen: a secret with an innocent name and an ordinary look, and a password of digits only. A setting that says where a
+    /// secret is, or which (`app.key_alias`, `app.token_file`), is known by the last word of its name; one with another last word
+    /// can be found wrongly.
+    ///
+    /// ## Why it matters
+    /// These settings are rows of `pg_db_role_setting`, which every role in every database of the cluster can read, as can every
+    /// dump made with `pg_dumpall`. A key that encrypts columns, stored beside the columns, protects nothing.
+    ///
+    /// ## How to fix it
+    /// Removing it is not enough. Rotate the secret first, because every role could read it; then
+    /// `ALTER ROLE app RESET app.api_key;`. Give secrets to the application from a secret store; let a key reach the database, if
+    /// it must, as a parameter of one statement. The old value stays in the write-ahead log and backups.
+    ///
+    /// ## References
+    /// - PostgreSQL documentation, chapter 53, System Catalogs: `pg_db_role_setting` (numbers of version 15)
+    /// - PostgreSQL documentation, reference pages ALTER ROLE and ALTER DATABASE
+    pub SecretsInSettings {
+        id: "SEC-08",
+        name: "secrets-in-settings",
+        title: "No setting of a role or database holds a secret",
+        severity: Severity::High,
+        criteria: &[Criterion::Cc6_1, Criterion::C1_1],
+        area: Area::KeyCustody,
+        responsibility: Responsibility::Yours,
+        since: "0.1.0",
+    }
+}
+
+impl Check for SecretsInSettings {
+    fn meta(&self) -> &'static Meta {
+        &Self::META
+    }
+
+    fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
+        let stored = context.facts.role_settings.here()?;
+        let roles = context.facts.roles.here()?;
+        let databases = context.facts.databases.here()?;
+        if stored.is_empty() {
+            return Ok(Verdict::NotApplicable(
+                "no setting is stored for a role or database".to_owned(),
+            ));
+        }
+        let observations = vec![
+            stored.from.clone(),
+            roles.from.clone(),
+            databases.from.clone(),
+        ];
+        let findings = stored
+            .iter()
+            .filter_map(|row| {
+                let suspicion = Suspicion::of(row)?;
+                let alter = row.statement(roles.value, databases.value);
+                let name = setting_name(&row.name);
+                Some(Finding {
+                    subject: Subject::cluster(SubjectKind::Setting, format!("{alter} SET {name}")),
+                    cause: suspicion.cause.to_owned(),
+                    detail: format!(
+                        "{alter} SET {name} stores {}, which every role can read",
+                        suspicion.looks_like
+                    ),
+                    severity: suspicion.severity,
+                    observations: observations.clone(),
+                    remediation: format!(
+                        "{alter} RESET {name}; -- and rotate the secret: every role could read it"
+                    ),
+                })
+            })
+            .collect();
+        Ok(Verdict::assessed(
+            stored.len(),
+            "settings of roles and databases",
+            findings,
+        ))
+    }
+}
+
+/// Why a stored value is taken for a secret.
+struct Suspicion {
+    cause: &'static str,
+    looks_like: &'static str,
+    severity: Severity,
+}
+
+impl Suspicion {
+    fn of(row: &RoleSetting) -> Option<Self> {
+        // Only extensions' and applications' settings have a dot. The server's own may speak of passwords
+        // (`password_encryption`) and hold none.
+        let named_secret = row.key_kind == KeyKind::Secret
+            && row.name.contains('.')
+            && !is_about_a_secret(&row.name);
+        let (cause, looks_like, severity) = match row.shape {
+            Shape::ConnectionWithPassword => (
+                "setting holds a connection string with a password",
+                "a connection string with a password",
+                Severity::High,
+            ),
+            Shape::KeyMaterial if named_secret => (
+                "setting holds a secret",
+                "what looks like key material",
+                Severity::High,
+            ),
+            // A checksum or a commit's identifier looks the same.
+            Shape::KeyMaterial => (
+                "setting holds what may be key material",
+                "what may be key material",
+                Severity::Medium,
+            ),
+            Shape::Uuid | Shape::Word | Shape::Text if named_secret => (
+                "setting holds a secret",
+                "by its name a secret",
+                Severity::High,
+            ),
+            // `app.token_required = on`, `app.key_size = 256`: about a secret, and none.
+            Shape::Empty
+            | Shape::Boolean
+            | Shape::Number
+            | Shape::Uuid
+            | Shape::Word
+            | Shape::Text => return None,
+        };
+        Some(Self {
+            cause,
+            looks_like,
+            severity,
+        })
+    }
+}
+
+/// Whether the last word of the name says that the value tells something about a secret and is none.
+fn is_about_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    // One half of a pair of credentials, and the half to be kept secret.
+    if name.ends_with("secret_id") {
+        return false;
+    }
+    let last = name.rsplit(['.', '_', '-']).next().unwrap_or_default();
+    matches!(
+        last,
+        "id" | "name"
+            | "alias"
+            | "version"
+            | "arn"
+            | "path"
+            | "file"
+            | "dir"
+            | "algorithm"
+            | "type"
+            | "kind"
+            | "mode"
+            | "policy"
+            | "provider"
+            | "source"
+            | "store"
+            | "issuer"
+            | "audience"
+            | "ttl"
+            | "expiry"
+            | "lifetime"
+            | "length"
+            | "size"
+    )
+}
+
+/// A setting's name as `SET` and `RESET` want it: identifiers joined by dots.
+fn setting_name(name: &str) -> String {
+    name.split('.')
+        .map(quote_ident)
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Suspicion, setting_name};
+    use pgattest_model::Severity;
+    use pgattest_model::facts::{KeyKind, RoleSetting, Shape};
+
+    #[track_caller]
+    fn check(name: &str, key_kind: KeyKind, shape: Shape, expected: Option<Severity>) {
+        let row = RoleSetting {
+            database: 0,
+            role: 1,
+            name: name.to_owned(),
+            value: String::new(),
+            withheld: true,
+            shape,
+            key_kind,
+        };
+        assert_eq!(
+            Suspicion::of(&row).map(|found| found.severity),
+            expected,
+            "{name} {shape:?}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_speaks_of_a_secret_needs_a_value_that_could_be_one() {
+        for shape in [
+            Shape::Word,
+            Shape::Text,
+            Shape::Uuid,
+            Shape::KeyMaterial,
+            Shape::ConnectionWithPassword,
+        ] {
+            check("app.api_key", KeyKind::Secret, shape, Some(Severity::High));
+        }
+        for shape in [Shape::Empty, Shape::Boolean, Shape::Number] {
+            check("app.api_key", KeyKind::Secret, shape, None);
+        }
+    }
+
+    #[test]
+    fn a_value_can_give_itself_away_whatever_its_name() {
+        check(
+            "app.upstream",
+            KeyKind::Plain,
+            Shape::ConnectionWithPassword,
+            Some(Severity::High),
+        );
+        check(
+            "app.release",
+            KeyKind::Plain,
+            Shape::KeyMaterial,
+            Some(Severity::Medium),
+        );
+        for shape in [Shape::Uuid, Shape::Word, Shape::Text, Shape::Number] {
+            check("app.release", KeyKind::Plain, shape, None);
+        }
+    }
+
+    #[test]
+    fn names_about_secrets_and_the_servers_own_are_judged_by_value_alone() {
+        check("app.encryption_key_id", KeyKind::Secret, Shape::Uuid, None);
+        check("app.Token_File", KeyKind::Secret, Shape::Text, None);
+        check("password_encryption", KeyKind::Secret, Shape::Word, None);
+        check(
+            "app.token_file",
+            KeyKind::Secret,
+            Shape::KeyMaterial,
+            Some(Severity::Medium),
+        );
+        check(
+            "vault.secret_id",
+            KeyKind::Secret,
+            Shape::Uuid,
+            Some(Severity::High),
+        );
+    }
+
+    #[test]
+    fn names_are_quoted_part_by_part() {
+        assert_eq!(setting_name("app.api_key"), "app.api_key");
+        assert_eq!(setting_name("App.a;b"), "\"App\".\"a;b\"");
+    }
+}

@@ -1,0 +1,1 @@
+//! The evidence package: sealing, verifying, the signing key and the local ledger.

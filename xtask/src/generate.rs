@@ -1,0 +1,138 @@
+//! `gen`: files made from code. They are checked in, so that a reader needs no build, and checked to be fresh.
+
+use crate::repository::root;
+use anyhow::{Context, Result, bail, ensure};
+use pgattest_checks::{CHECKS, crosswalk};
+use pgattest_report::{json, page};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) fn run(check: bool) -> Result<()> {
+    let mut stale = Vec::new();
+    let wanted = all()?;
+    for (path, text) in &wanted {
+        let file = root().join(path);
+        if std::fs::read_to_string(&file).is_ok_and(|present| present == *text) {
+            continue;
+        }
+        stale.push(path.display().to_string());
+        if !check {
+            std::fs::create_dir_all(file.parent().context("a generated file has a folder")?)?;
+            std::fs::write(&file, text)?;
+        }
+    }
+    for path in leftovers(&wanted)? {
+        stale.push(path.display().to_string());
+        if !check {
+            std::fs::remove_file(root().join(&path))?;
+        }
+    }
+    if check && !stale.is_empty() {
+        bail!(
+            "not as they would be generated: {}\nrun: cargo xtask gen",
+            stale.join(", ")
+        );
+    }
+    if !check {
+        println!("{} generated files, {} written", wanted.len(), stale.len());
+    }
+    Ok(())
+}
+
+fn all() -> Result<BTreeMap<PathBuf, String>> {
+    let mut files = BTreeMap::new();
+    for check in CHECKS {
+        let meta = check.meta();
+        files.insert(
+            PathBuf::from(format!("docs/checks/{}.md", meta.id)),
+            page::render(meta, crosswalk::crosswalk()),
+        );
+    }
+    files.insert(PathBuf::from("docs/checks/README.md"), index());
+    files.insert(
+        PathBuf::from("docs/schema/audit-1.schema.json"),
+        json::schema(),
+    );
+    files.insert(PathBuf::from("docs/cli.md"), command_reference()?);
+    Ok(files)
+}
+
+/// Pages of checks that no longer exist.
+fn leftovers(wanted: &BTreeMap<PathBuf, String>) -> Result<Vec<PathBuf>> {
+    let mut leftovers = Vec::new();
+    let Ok(folder) = std::fs::read_dir(root().join("docs/checks")) else {
+        return Ok(leftovers);
+    };
+    for entry in folder {
+        let path = Path::new("docs/checks").join(entry?.file_name());
+        if !wanted.contains_key(&path) {
+            leftovers.push(path);
+        }
+    }
+    Ok(leftovers)
+}
+
+fn index() -> String {
+    let mut text = String::from(
+        "# Checks\n\nGenerated from the checks' own doc comments by `cargo xtask gen`. `pgattest explain ID` shows the same page.\n\n\
+         | id | what is compliant | severity | criteria |\n|---|---|---|---|\n",
+    );
+    for check in CHECKS {
+        let meta = check.meta();
+        let criteria: Vec<&str> = meta
+            .criteria
+            .iter()
+            .map(|criterion| criterion.id())
+            .collect();
+        let _ = writeln!(
+            text,
+            "| [{0}]({0}.md) | {1} | {2} | {3} |",
+            meta.id,
+            meta.title,
+            meta.severity,
+            criteria.join(" ")
+        );
+    }
+    text
+}
+
+/// Every help text, as the program prints it.
+fn command_reference() -> Result<String> {
+    let mut text = String::from(
+        "# Command line\n\nGenerated from the program's own help by `cargo xtask gen`.\n",
+    );
+    for command in [
+        "",
+        "audit",
+        "verify",
+        "explain",
+        "key",
+        "ledger",
+        "completions",
+    ] {
+        let mut arguments: Vec<&str> =
+            vec!["run", "--quiet", "--locked", "--package", "pgattest", "--"];
+        arguments.extend([command, "--help"].iter().filter(|word| !word.is_empty()));
+        let output = Command::new("cargo")
+            .args(&arguments)
+            .current_dir(root())
+            .env("COLUMNS", "100")
+            .env_remove("PGATTEST_HOME")
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "pgattest {command} --help: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let name = format!("pgattest {command}");
+        let _ = write!(
+            text,
+            "\n## {}\n\n```text\n{}```\n",
+            name.trim_end(),
+            String::from_utf8(output.stdout)?
+        );
+    }
+    Ok(text)
+}
