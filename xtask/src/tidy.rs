@@ -166,7 +166,7 @@ fn marks(files: &[PathBuf]) -> Vec<String> {
         concat!("todo", "!("),
         concat!("unimplemented", "!("),
         concat!("FIX", "ME"),
-        concat!("#[ign", "ore"),
+        concat!("#[ign", "ore]"),
     ];
     let mut faults = Vec::new();
     for path in files.iter().filter(|path| {

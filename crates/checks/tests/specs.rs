@@ -18,7 +18,9 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
     let trials = match Spec::all(&root) {
         Ok(specs) => specs.into_iter().flat_map(trials).collect(),
-        Err(error) => vec![Trial::test("specs", move || Err(Failed::from(format!("{error:#}"))))],
+        Err(error) => vec![Trial::test("specs", move || {
+            Err(Failed::from(format!("{error:#}")))
+        })],
     };
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -29,8 +31,13 @@ fn trials(spec: Spec) -> Vec<Trial> {
         .map(|&major| {
             let spec = spec.clone();
             Trial::test(format!("{}::pg{major}", spec.name), move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(run(&spec, major)).map_err(|error| Failed::from(format!("{error:#}")))
+                let runtime = tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .enable_all()
+                    .build()?;
+                runtime
+                    .block_on(run(&spec, major))
+                    .map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
@@ -49,12 +56,19 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
             }
             Action::Sql { database, script } => {
                 let cluster = cluster.as_ref().context("no cluster")?;
-                cluster.execute(database, script).await.with_context(place)?;
+                cluster
+                    .execute(database, script)
+                    .await
+                    .with_context(place)?;
             }
-            Action::Policy(text) => policy = pgattest_parse::policy::parse(text).with_context(place)?,
+            Action::Policy(text) => {
+                policy = pgattest_parse::policy::parse(text).with_context(place)?
+            }
             Action::Verdict { role, expected } => {
                 let cluster = cluster.as_ref().context("no cluster")?;
-                let actual = verdict(cluster, role.as_deref(), &policy, name).await.with_context(place)?;
+                let actual = verdict(cluster, role.as_deref(), &policy, name)
+                    .await
+                    .with_context(place)?;
                 compare(expected, &actual).with_context(place)?;
             }
         }
@@ -84,7 +98,12 @@ async fn start(major: u32, config: &Config) -> Result<Cluster> {
 }
 
 /// Audits the cluster as a user would, and writes the verdict of one check as a spec writes it.
-async fn verdict(cluster: &Cluster, role: Option<&str>, policy: &Policy, name: &str) -> Result<String> {
+async fn verdict(
+    cluster: &Cluster,
+    role: Option<&str>,
+    policy: &Policy,
+    name: &str,
+) -> Result<String> {
     let check = registry::find(name).with_context(|| format!("no check is called `{name}`"))?;
     let dsn = dsn(cluster, role);
     let options = ConnectOptions::resolve(Some(&dsn), &ProcessEnv)?;
@@ -116,7 +135,10 @@ fn dsn(cluster: &Cluster, role: Option<&str>) -> String {
 
 /// Law 3: every finding names its subject and what shows it, and says what to do.
 fn sound(finding: &Finding) -> Result<()> {
-    if finding.observations.is_empty() || finding.subject.name.is_empty() || finding.remediation.is_empty() {
+    if finding.observations.is_empty()
+        || finding.subject.name.is_empty()
+        || finding.remediation.is_empty()
+    {
         bail!("a finding without subject, observation or remediation: {finding:?}");
     }
     if finding.detail.ends_with('.') || finding.cause.ends_with('.') {
@@ -127,14 +149,31 @@ fn sound(finding: &Finding) -> Result<()> {
 
 fn render(verdict: &Verdict) -> String {
     let why = |missing: &[pgattest_model::Missing]| {
-        missing.iter().map(|one| visible(&one.why)).collect::<Vec<_>>().join("; ")
+        missing
+            .iter()
+            .map(|one| visible(&one.why))
+            .collect::<Vec<_>>()
+            .join("; ")
     };
     let first = match verdict {
-        Verdict::Assessed { population, not_seen, .. } if not_seen.is_empty() => {
+        Verdict::Assessed {
+            population,
+            not_seen,
+            ..
+        } if not_seen.is_empty() => {
             format!("tested {} {}", population.count, population.of)
         }
-        Verdict::Assessed { population, not_seen, .. } => {
-            format!("tested {} {}; {}", population.count, population.of, why(not_seen))
+        Verdict::Assessed {
+            population,
+            not_seen,
+            ..
+        } => {
+            format!(
+                "tested {} {}; {}",
+                population.count,
+                population.of,
+                why(not_seen)
+            )
         }
         Verdict::NotApplicable(reason) => visible(reason),
         Verdict::NotAssessed(missing) => why(std::slice::from_ref(missing)),
@@ -145,7 +184,12 @@ fn render(verdict: &Verdict) -> String {
             Some(database) => format!("{database}:{}", finding.subject.name),
             None => finding.subject.name.clone(),
         };
-        lines.push(format!("{}  {}  {}", finding.severity, visible(&subject), visible(&finding.detail)));
+        lines.push(format!(
+            "{}  {}  {}",
+            finding.severity,
+            visible(&subject),
+            visible(&finding.detail)
+        ));
     }
     lines.join("\n")
 }
@@ -155,7 +199,13 @@ fn compare(expected: &str, actual: &str) -> Result<()> {
     let columns = |text: &str| -> Vec<Vec<String>> {
         text.lines()
             .filter(|line| !line.trim().is_empty())
-            .map(|line| line.split("  ").map(str::trim).filter(|column| !column.is_empty()).map(str::to_owned).collect())
+            .map(|line| {
+                line.split("  ")
+                    .map(str::trim)
+                    .filter(|column| !column.is_empty())
+                    .map(str::to_owned)
+                    .collect()
+            })
             .collect()
     };
     if columns(expected) == columns(actual) {

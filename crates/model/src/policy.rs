@@ -31,6 +31,8 @@ pub struct Access {
 /// How tenants are told apart.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tenancy {
+    /// Whether the cluster serves one tenant only, so that there is nobody to isolate from anybody.
+    pub single_tenant: bool,
     /// The setting that holds the current tenant: `app.current_tenant`.
     pub setting: Option<String>,
     /// The column that holds a row's tenant. `None`: inferred from existing policies.

@@ -9,12 +9,19 @@ use std::ops::Range;
 use toml::Spanned;
 
 /// pgaudit's statement classes. `all` and `none` and exclusions (`-misc`) are for the server's setting, not for a requirement.
-const CLASSES: [&str; 8] = ["ddl", "function", "misc", "misc_set", "read", "role", "write", "all"];
+const CLASSES: [&str; 8] = [
+    "ddl", "function", "misc", "misc_set", "read", "role", "write", "all",
+];
 
 /// Reads a policy. The error has the place in the text, for a snippet.
 pub fn parse(text: &str) -> Result<Policy, PolicyError> {
     let file: File = toml::from_str(text).map_err(|error| PolicyError {
-        message: error.message().lines().next().unwrap_or("not a policy").to_owned(),
+        message: error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or("not a policy")
+            .to_owned(),
         span: error.span().unwrap_or(0..0),
         help: suggestion(error.message()),
     })?;
@@ -72,6 +79,7 @@ struct AccessSection {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TenancySection {
+    single_tenant: Option<Spanned<bool>>,
     setting: Option<Spanned<String>>,
     column: Option<String>,
     #[serde(default)]
@@ -104,12 +112,7 @@ impl File {
                 bypass_rls: self.access.bypass_rls,
                 server_files: self.access.server_files,
             },
-            tenancy: Tenancy {
-                setting: self.tenancy.setting.map(setting_name).transpose()?,
-                column: self.tenancy.column,
-                tables: self.tenancy.tables.into_iter().map(relation_name).collect::<Result<_, _>>()?,
-                shared: self.tenancy.shared.into_iter().map(relation_name).collect::<Result<_, _>>()?,
-            },
+            tenancy: self.tenancy.into_tenancy()?,
             logging: Logging {
                 classes: self
                     .logging
@@ -120,18 +123,66 @@ impl File {
             },
             transport: Transport {
                 minimum_tls: self.transport.minimum_tls.map(tls_version).transpose()?,
-                trusted_networks: self.transport.trusted_networks.into_iter().map(network).collect::<Result<_, _>>()?,
+                trusted_networks: self
+                    .transport
+                    .trusted_networks
+                    .into_iter()
+                    .map(network)
+                    .collect::<Result<_, _>>()?,
             },
         })
     }
 }
 
+impl TenancySection {
+    fn into_tenancy(self) -> Result<Tenancy, PolicyError> {
+        let names_tenants =
+            self.column.is_some() || self.setting.is_some() || !self.tables.is_empty();
+        let single_tenant = match self.single_tenant {
+            Some(declared) if *declared.get_ref() && names_tenants => {
+                return Err(PolicyError {
+                    message: "one tenant only, and yet tenants are told apart".to_owned(),
+                    span: declared.span(),
+                    help: Some("remove it, or the keys beside it".to_owned()),
+                });
+            }
+            Some(declared) => declared.into_inner(),
+            None => false,
+        };
+        Ok(Tenancy {
+            single_tenant,
+            setting: self.setting.map(setting_name).transpose()?,
+            column: self.column,
+            tables: self
+                .tables
+                .into_iter()
+                .map(relation_name)
+                .collect::<Result<_, _>>()?,
+            shared: self
+                .shared
+                .into_iter()
+                .map(relation_name)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 fn setting_name(value: Spanned<String>) -> Result<String, PolicyError> {
-    require(value, |text| text.contains('.'), "a tenant setting has a prefix and a dot", "app.current_tenant")
+    require(
+        value,
+        |text| text.contains('.'),
+        "a tenant setting has a prefix and a dot",
+        "app.current_tenant",
+    )
 }
 
 fn relation_name(value: Spanned<String>) -> Result<String, PolicyError> {
-    require(value, |text| text.contains('.'), "a relation is named with its schema", "public.orders")
+    require(
+        value,
+        |text| text.contains('.'),
+        "a relation is named with its schema",
+        "public.orders",
+    )
 }
 
 fn class(value: Spanned<String>) -> Result<String, PolicyError> {
@@ -150,7 +201,11 @@ fn class(value: Spanned<String>) -> Result<String, PolicyError> {
 fn days(value: Spanned<u32>) -> Result<u32, PolicyError> {
     let span = value.span();
     match value.into_inner() {
-        0 => Err(PolicyError { message: "logs must be kept for at least a day".to_owned(), span, help: Some("365".to_owned()) }),
+        0 => Err(PolicyError {
+            message: "logs must be kept for at least a day".to_owned(),
+            span,
+            help: Some("365".to_owned()),
+        }),
         days => Ok(days),
     }
 }
@@ -165,22 +220,43 @@ fn tls_version(value: Spanned<String>) -> Result<String, PolicyError> {
 }
 
 fn network(value: Spanned<String>) -> Result<String, PolicyError> {
-    require(value, |text| text.parse::<ipnet::IpNet>().is_ok(), "a network is written in CIDR form", "10.0.0.0/8")
+    require(
+        value,
+        |text| text.parse::<ipnet::IpNet>().is_ok(),
+        "a network is written in CIDR form",
+        "10.0.0.0/8",
+    )
 }
 
-fn require(value: Spanned<String>, accepts: fn(&str) -> bool, rule: &str, example: &str) -> Result<String, PolicyError> {
+fn require(
+    value: Spanned<String>,
+    accepts: fn(&str) -> bool,
+    rule: &str,
+    example: &str,
+) -> Result<String, PolicyError> {
     if accepts(value.get_ref()) {
         return Ok(value.into_inner());
     }
-    Err(PolicyError { message: rule.to_owned(), span: value.span(), help: Some(format!("like `{example}`")) })
+    Err(PolicyError {
+        message: rule.to_owned(),
+        span: value.span(),
+        help: Some(format!("like `{example}`")),
+    })
 }
 
 /// For an unknown key, the expected one that is nearest to it.
 fn suggestion(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten()?;
+    let unknown = message
+        .starts_with("unknown field")
+        .then(|| quoted.next())
+        .flatten()?;
     let nearest = quoted.min_by_key(|known| distance(unknown, known))?;
-    Some(if distance(unknown, nearest) <= 3 { format!("did you mean `{nearest}`?") } else { format!("`{nearest}` is one key that exists here") })
+    Some(if distance(unknown, nearest) <= 3 {
+        format!("did you mean `{nearest}`?")
+    } else {
+        format!("`{nearest}` is one key that exists here")
+    })
 }
 
 /// Edits (insert, delete, replace) between two words.
@@ -261,6 +337,22 @@ mod tests {
     }
 
     #[test]
+    fn one_tenant_and_a_tenant_column_contradict_each_other() {
+        assert!(
+            parse("tenancy.single_tenant = true")
+                .unwrap()
+                .tenancy
+                .single_tenant
+        );
+        refuses(
+            "[tenancy]\nsingle_tenant = true\ncolumn = \"tenant_id\"\n",
+            "true",
+            "one tenant only, and yet tenants are told apart",
+            Some("remove it, or the keys beside it"),
+        );
+    }
+
+    #[test]
     fn values_are_judged_where_they_stand() {
         refuses(
             "[logging]\nclasses = [\"ddl\", \"wirte\"]\n",
@@ -268,7 +360,12 @@ mod tests {
             "`wirte` is not a class of pgaudit",
             Some("one of ddl, function, misc, misc_set, read, role, write, all"),
         );
-        refuses("[transport]\ntrusted_networks = [\"10.0.0.0/33\"]", "\"10.0.0.0/33\"", "a network is written in CIDR form", Some("like `10.0.0.0/8`"));
+        refuses(
+            "[transport]\ntrusted_networks = [\"10.0.0.0/33\"]",
+            "\"10.0.0.0/33\"",
+            "a network is written in CIDR form",
+            Some("like `10.0.0.0/8`"),
+        );
         refuses(
             "transport.minimum_tls = \"1.1\"",
             "\"1.1\"",

@@ -26,7 +26,7 @@ declare_check! {
     /// bound by the parent's policies. A temporary table or one that an extension made is no tenant table.
     ///
     /// Where a database has tables, nothing is declared and nothing can be inferred, the verdict is no pass but `not assessed`: no
-    /// tool can know that there are no tenants.
+    /// tool can know that there are no tenants. A cluster that serves one tenant says so with `single_tenant = true`.
     ///
     /// ## Why it matters
     /// Without row-level security each query has to filter by tenant itself. One that forgets, or one that an attacker can write,
@@ -51,7 +51,7 @@ declare_check! {
 }
 
 const UNKNOWN: &str = "nobody said which column holds a row's tenant, and neither policies nor column names tell; \
-                       declare tenancy.column in pgattest.toml";
+                       declare tenancy.column (or tenancy.single_tenant) in pgattest.toml";
 
 impl Check for TenantTables {
     fn meta(&self) -> &'static Meta {
@@ -59,6 +59,11 @@ impl Check for TenantTables {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
+        if context.policy.tenancy.single_tenant {
+            return Ok(Verdict::NotApplicable(
+                "the policy file declares a single tenant".to_owned(),
+            ));
+        }
         let (databases, mut not_seen) =
             in_each(context, |database| Inside::join(context, database))?;
         let bound = Bound::new(context)?;
