@@ -17,7 +17,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
     let trials = match Spec::all(&root) {
-        Ok(specs) => specs.into_iter().flat_map(trials).collect(),
+        Ok(specs) => specs.iter().flat_map(trials).collect(),
         Err(error) => vec![Trial::test("specs", move || {
             Err(Failed::from(format!("{error:#}")))
         })],
@@ -25,7 +25,7 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-fn trials(spec: Spec) -> Vec<Trial> {
+fn trials(spec: &Spec) -> Vec<Trial> {
     spec.majors
         .iter()
         .map(|&major| {
@@ -62,7 +62,7 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
                     .with_context(place)?;
             }
             Action::Policy(text) => {
-                policy = pgattest_parse::policy::parse(text).with_context(place)?
+                policy = pgattest_parse::policy::parse(text).with_context(place)?;
             }
             Action::Verdict { role, expected } => {
                 let cluster = cluster.as_ref().context("no cluster")?;

@@ -1,1 +1,46 @@
-fn main() {}
+//! `pgattest`, the command line.
+
+mod args;
+mod auditing;
+mod command;
+mod failure;
+mod home;
+mod output_file;
+mod policy_file;
+mod printer;
+mod progress;
+mod sealing;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Nothing at or above the threshold.
+const CLEAN: u8 = 0;
+/// Findings, or a package that does not verify.
+const FOUND: u8 = 1;
+/// The job could not be done.
+const UNDONE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let printer = printer::Printer::new(cli.output);
+    let code = command::run(cli.command, &printer).unwrap_or_else(|failure| {
+        if is_broken_pipe(&failure.error) {
+            return CLEAN;
+        }
+        match &failure.rendered {
+            Some(text) => printer.rendered_error(text),
+            None => printer.error(&failure.error, failure.hint.as_deref()),
+        }
+        UNDONE
+    });
+    ExitCode::from(code)
+}
+
+/// Whoever reads our output may stop reading: that is not an error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

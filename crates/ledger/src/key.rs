@@ -24,7 +24,7 @@ const NOTE_ED25519: u8 = 0x01;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The private key is not in OpenSSH's format.
-    #[error("not a private key in OpenSSH's format: {0}")]
+    #[error("not an Ed25519 private key in OpenSSH's format: {0}")]
     NotAPrivateKey(ssh_key::Error),
     /// The private key is protected by a passphrase.
     #[error("the private key is protected by a passphrase, which is not supported")]

@@ -71,6 +71,19 @@ impl Tile {
         }
     }
 
+    /// What of the full tile's bytes belongs to this one, which it began as.
+    pub fn cut(&self, mut full: Vec<u8>) -> Vec<u8> {
+        let length = match self.rows {
+            Rows::Hashes(_) => usize::from(self.width) * Hash::LEN,
+            Rows::Entries => (0..self.width).fold(0, |end, _| {
+                let length = full.get(end..).and_then(<[u8]>::first_chunk::<2>);
+                end + length.map_or(0, |length| 2 + usize::from(u16::from_be_bytes(*length)))
+            }),
+        };
+        full.truncate(length);
+        full
+    }
+
     /// The directory of the partial tiles that come before the full one.
     pub fn partial_directory(&self) -> String {
         format!("{}.p", self.full_path())

@@ -29,6 +29,9 @@ declare_check! {
     /// host, or one domain, and as trustworthy as its resolver. The server shows the file as it is now, which is what is
     /// enforced only after the next reload.
     ///
+    /// While the server listens on the loopback only, or nowhere (`listen_addresses`), what could only come from further away is
+    /// one step less severe, and the finding says so: one line and a restart change that.
+    ///
     /// ## Why it matters
     /// A password is then all that stands between the database and everybody who can send it a packet: guessing, credential
     /// stuffing, and every weakness of the login itself. Firewalls in front are changed by others. Often only one family was

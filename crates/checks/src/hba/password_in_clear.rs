@@ -22,6 +22,9 @@ declare_check! {
     /// gives it to anybody; where nothing leaves the machine it is low. `ldap`, `pam`, `bsd`, `radius` and `oauth` inside an
     /// encrypted connection are no finding: these methods have no other way.
     ///
+    /// While the server listens on the loopback only, or nowhere (`listen_addresses`), what could only come from further away is
+    /// one step less severe, and the finding says so: one line and a restart change that.
+    ///
     /// ## Why it matters
     /// One packet capture on the way is the password itself, for as long as nobody changes it. For `ldap`, `pam` and `radius`
     /// it is the person's password for everything else too. `scram-sha-256` proves that the client knows the password without

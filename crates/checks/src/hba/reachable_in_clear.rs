@@ -22,6 +22,9 @@ declare_check! {
     /// `localhost`. A pooler or a tunnel that ends on the machine comes from there; its other leg is not seen here. The server
     /// shows the file as it is now, which is what is enforced only after the next reload.
     ///
+    /// While the server listens on the loopback only, or nowhere (`listen_addresses`), what could only come from further away is
+    /// one step less severe, and the finding says so: one line and a restart change that.
+    ///
     /// ## Why it matters
     /// Whoever sits on the way reads every row and every statement, and can change them. Encryption that the client may leave
     /// out is left out by the first client that is misconfigured, or talked down by an attacker: only the server's refusal
@@ -101,14 +104,19 @@ fn finding(rule: &Rule, reach: &Reach, engine: &Engine, graph: &RoleGraph) -> Op
     })
 }
 
-/// The first rule that takes some of the same roles from some of the same addresses if they use TLS, and only then.
+/// The first rule that takes some of the same roles to some of the same databases from some of the same addresses, if they use
+/// TLS and only then.
 fn undone<'a>(way: &Way<'_>, engine: &'a Engine) -> Option<&'a Rule> {
     let addresses = way.addresses();
-    let roles = way.oids();
+    let (roles, destinations) = (way.oids(), way.destinations());
     engine.rules().find_map(|(rule, reach)| {
         let same = |arrival: &Arrival| {
             arrival.connection == Connection::Tls
                 && !arrival.addresses.intersection(&addresses).is_empty()
+                && arrival
+                    .destinations
+                    .iter()
+                    .any(|to| destinations.contains(to))
                 && arrival.roles.iter().any(|role| roles.contains(role))
         };
         let undone = rule.source().connection_type == "hostssl"

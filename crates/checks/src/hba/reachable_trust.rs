@@ -16,12 +16,17 @@ declare_check! {
     /// No role can log in through a rule of `pg_hba.conf` with the method `trust`. The rules are tried as the server tries them:
     /// the first one that matches decides, for every login role, every database that accepts connections, every address of both
     /// families, and each kind of connection. A finding says who gets in, from where, and through which line. A rule that asks
-    /// for a client certificate that names the role (`clientcert=verify-full`) is no finding.
+    /// for a client certificate that names the role (`clientcert=verify-full`) is no finding; one that is content with anybody's
+    /// certificate or Kerberos ticket is medium. From another machine it is critical; on the machine itself it is high where a
+    /// superuser or replication is let in, and else medium.
     ///
     /// A `trust` rule that is never reached (an earlier rule takes everything, nobody is in its user list, `hostssl` while
     /// `ssl` is off) lets nobody in and is no finding here. Two limits: the server shows the file as it is now, which is what is
     /// enforced only after the next reload; and it shows names without their quotes, so a database really called `all` looks
     /// like the keyword.
+    ///
+    /// While the server listens on the loopback only, or nowhere (`listen_addresses`), what could only come from further away is
+    /// one step less severe, and the finding says so: one line and a restart change that.
     ///
     /// ## Why it matters
     /// `trust` takes the client's word for who it is. Everything that roles, grants and policies separate is then open to

@@ -109,7 +109,7 @@ impl<'a> Way<'a> {
             "{} {verb} {} into {} {how} {}{example}",
             place(self.rule.source()),
             who(&self.roles(graph)),
-            self.destinations(),
+            self.into(),
             self.from(),
         )
     }
@@ -137,12 +137,16 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn destinations(&self) -> String {
-        let all: BTreeSet<_> = self
-            .arrivals
+    /// What they ask for.
+    pub(super) fn destinations(&self) -> BTreeSet<&'a Destination> {
+        self.arrivals
             .iter()
             .flat_map(|arrival| &arrival.destinations)
-            .collect();
+            .collect()
+    }
+
+    fn into(&self) -> String {
+        let all = self.destinations();
         let replication = all.contains(&Destination::Replication);
         let databases: Vec<_> = all
             .into_iter()

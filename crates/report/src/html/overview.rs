@@ -13,7 +13,6 @@ pub(super) struct ControlLine {
     pub(super) badge: Badge,
     pub(super) reason: String,
     pub(super) tested: Vec<String>,
-    pub(super) assessed_by: Option<&'static str>,
     /// Empty unless the point passes.
     pub(super) limits: &'static str,
 }
@@ -120,7 +119,6 @@ pub(super) fn controls(audit: &Audit) -> Vec<ControlLine> {
                 badge: row.result.status.into(),
                 reason: visible(&row.result.reason),
                 tested: row.tested(),
-                assessed_by: control.assessed_by,
                 limits: if row.result.status == Status::Pass {
                     control.limits
                 } else {

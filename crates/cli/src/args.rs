@@ -1,0 +1,224 @@
+//! The command line, as types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use pgattest_model::Severity;
+use std::path::PathBuf;
+
+/// Audits PostgreSQL for SOC 2 and hands over evidence that anyone can re-perform.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgattest",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 nothing at or above --fail-on, 1 findings (or a package that does not verify), 2 the job \
+could not be done."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// How to talk.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OutputArgs {
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more: every check with what it tested
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Write no colours (`NO_COLOR` does the same)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at a live PostgreSQL, judge it, and write reports and evidence
+    Audit(AuditArgs),
+    /// Check an evidence package offline: signatures, digests, ledger proof, and every verdict again
+    Verify(VerifyArgs),
+    /// Show the page of one check, or list them all
+    Explain(ExplainArgs),
+    /// Show the public key that evidence is signed with, in the forms an auditor needs
+    Key(KeyArgs),
+    /// List what the local ledger holds
+    Ledger(LedgerArgs),
+    /// Write a shell completion script to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuditArgs {
+    /// A connection string as psql takes it: a URL, `key=value` pairs, or a database's name
+    ///
+    /// What it leaves out comes from `service=`, the PG* environment variables and the password file, as in psql.
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: Option<String>,
+    /// The policy: what is intended, so that a decision is not taken for an accident [default: ./pgattest.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A report to write; `text` to the terminal unless a FILE is named. Repeatable
+    #[arg(long = "format", value_name = "FORMAT[=FILE]", value_parser = parse_format)]
+    pub(crate) formats: Vec<Format>,
+    /// Seal an evidence package into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    pub(crate) fail_on: FailOn,
+    /// Databases to look into at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    /// The longest that one query may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) statement_timeout: u32,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The package: evidence-*.zip
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) package: PathBuf,
+    /// A public key to trust, received by another way than the package. Repeatable [default: the key of this machine]
+    #[arg(long = "key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// A check's identifier or name: `ROL-01`, `superuser-roles`; none lists all
+    #[arg(value_name = "CHECK")]
+    pub(crate) check: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeyArgs {
+    /// Which form to write
+    #[arg(long, value_enum, default_value_t = KeyForm::All)]
+    pub(crate) form: KeyForm,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LedgerArgs {
+    /// A directory with packages: each entry then says whether its package is there. Repeatable
+    #[arg(long = "packages", value_name = "DIR")]
+    pub(crate) packages: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+}
+
+/// Where the key and the ledger live.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HomeArgs {
+    /// Where the signing key and the ledger live [default: the user's data directory, `pgattest` below it]
+    #[arg(long, value_name = "DIR", env = "PGATTEST_HOME")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// One report to write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Format {
+    pub(crate) kind: FormatKind,
+    /// Standard output when `None`.
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum FormatKind {
+    Text,
+    Json,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum KeyForm {
+    /// Every form, with what each is for
+    All,
+    /// One line as in `authorized_keys`
+    Openssh,
+    /// One line for `ssh-keygen -Y verify -f`
+    AllowedSigners,
+    /// One line for verifiers of the ledger's signed notes
+    Note,
+}
+
+/// `--fail-on`: a severity or `none`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum FailOn {
+    Low,
+    Medium,
+    High,
+    Critical,
+    /// Findings never change the exit code
+    None,
+}
+
+impl FailOn {
+    pub(crate) const fn threshold(self) -> Option<Severity> {
+        match self {
+            Self::Low => Some(Severity::Low),
+            Self::Medium => Some(Severity::Medium),
+            Self::High => Some(Severity::High),
+            Self::Critical => Some(Severity::Critical),
+            Self::None => None,
+        }
+    }
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    let (word, file) = match text.split_once('=') {
+        Some((_, "")) => return Err("no file after `=`".to_owned()),
+        Some((word, file)) => (word, Some(PathBuf::from(file))),
+        None => (text, None),
+    };
+    let kind = FormatKind::from_str(word, false)
+        .map_err(|_| format!("`{word}` is not a format: text, json or html"))?;
+    Ok(Format { kind, file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Format, FormatKind, parse_format};
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_format_may_name_a_file() {
+        assert_eq!(
+            parse_format("json"),
+            Ok(Format {
+                kind: FormatKind::Json,
+                file: None
+            })
+        );
+        assert_eq!(
+            parse_format("html=a=b.html"),
+            Ok(Format {
+                kind: FormatKind::Html,
+                file: Some("a=b.html".into())
+            })
+        );
+        assert!(parse_format("pdf").is_err());
+        assert!(parse_format("html=").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! From observations to an audit: the one way, for a live run and for a package read back.
+
+use pgattest_catalog::decode;
+use pgattest_checks::{assess, not_visible};
+use pgattest_model::{
+    Audit, Collected, Facts, Missing, NotVisible, Observation, Outcome, Policy, Run, TargetIdentity,
+};
+use std::collections::BTreeSet;
+
+/// Decodes, assesses and puts together what every report renders. Depends on nothing but its arguments.
+pub(crate) fn audit(run: Run, observations: Vec<Observation>, policy: &Policy) -> Audit {
+    let facts = decode(&observations);
+    let assessment = assess(&facts, policy);
+    let not_visible = everything_unseen(not_visible(&assessment), &observations);
+    let target = identify(&facts, &observations);
+    Audit {
+        target,
+        run,
+        assessment,
+        observations,
+        not_visible,
+    }
+}
+
+fn identify(facts: &Facts, observations: &[Observation]) -> TargetIdentity {
+    let server = facts.server.here().ok();
+    let text = |field: fn(&pgattest_model::facts::Server) -> &String| {
+        server
+            .map(|server| field(server.value).clone())
+            .unwrap_or_default()
+    };
+    TargetIdentity {
+        name: observations
+            .first()
+            .map(|first| first.asked_at.clone())
+            .unwrap_or_default(),
+        system_identifier: text(|server| &server.system_identifier),
+        version: facts.version().ok(),
+        version_text: text(|server| &server.version_text),
+        in_recovery: server.is_some_and(|server| server.in_recovery),
+        role: facts
+            .own_session
+            .here()
+            .map(|own| own.role.clone())
+            .unwrap_or_default(),
+        databases: facts
+            .inside
+            .iter()
+            .filter(|database| database.relations.is_here())
+            .map(|database| database.name.clone())
+            .collect(),
+        flavour: flavour(facts).to_owned(),
+    }
+}
+
+/// Who runs the server, told by the administrative role that each provider makes.
+fn flavour(facts: &Facts) -> &'static str {
+    let Collected::Here { value: roles, .. } = &facts.roles else {
+        return "unknown";
+    };
+    let has = |name: &str| roles.iter().any(|role| role.name == name);
+    if has("rdsadmin") && has("rds_superuser") {
+        "rds"
+    } else if has("cloudsqladmin") && has("cloudsqlsuperuser") {
+        "cloud-sql"
+    } else if has("azuresu") || has("azure_pg_admin") {
+        "azure"
+    } else {
+        "self-hosted"
+    }
+}
+
+/// What some check wanted and did not see, and what no check wanted but was refused: an auditor is told of both.
+fn everything_unseen(mut wanted: Vec<NotVisible>, observations: &[Observation]) -> Vec<NotVisible> {
+    let told: BTreeSet<_> = wanted
+        .iter()
+        .filter_map(|one| one.missing.observation.clone())
+        .collect();
+    let refused = observations
+        .iter()
+        .filter(|observation| !told.contains(&observation.id));
+    wanted.extend(
+        refused.filter_map(|observation| match &observation.outcome {
+            Outcome::Rows { .. } => None,
+            Outcome::Failed { message, opens, .. } => Some(NotVisible {
+                missing: Missing {
+                    why: format!("{} could not be read: {message}", observation.id),
+                    grant: opens.clone(),
+                    observation: Some(observation.id.clone()),
+                },
+                wanted_by: Vec::new(),
+            }),
+        }),
+    );
+    wanted
+}

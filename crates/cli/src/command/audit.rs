@@ -1,0 +1,197 @@
+//! `pgattest audit`: connect, collect, assess, report, seal.
+
+use crate::args::{AuditArgs, FailOn, Format, FormatKind};
+use crate::auditing;
+use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::home::Home;
+use crate::output_file::write_atomically;
+use crate::policy_file::{self, PolicyFile};
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::sealing;
+use pgattest_checks::crosswalk::crosswalk;
+use pgattest_collect::{CollectError, Collection, Limits, collect_until};
+use pgattest_model::{Audit, Run, Status};
+use pgattest_report::{Screen, html, json, text};
+use pgattest_wire::{ConnectOptions, ProcessEnv};
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failure> {
+    let policy = policy_file::load(arguments.policy.as_deref())?;
+    let options = resolve(arguments.connection.as_deref(), printer)?;
+    // What cannot be written is found before the server is asked anything.
+    let home = arguments
+        .out
+        .as_deref()
+        .map(|out| prepare(out, arguments))
+        .transpose()?;
+
+    let collection = collect(&options, arguments, printer)?;
+    let run = Run {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: canonical(&collection.started_at)?,
+        finished_at: canonical(&collection.finished_at)?,
+        clock_skew_ms: collection.clock_skew_ms,
+        policy_given: policy.text.is_some(),
+    };
+    let audit = auditing::audit(run, collection.observations, &policy.policy);
+
+    for format in formats(arguments) {
+        write(&audit, &policy, &format, printer)?;
+    }
+    if let (Some(home), Some(out)) = (home, arguments.out.as_deref()) {
+        sealing::seal(&audit, &policy, &home, out, printer)?;
+    }
+    conclude(&audit, arguments.fail_on)
+}
+
+/// The time as a package writes it down, so that whoever reads it back gets the same text.
+fn canonical(time: &str) -> Result<String, Failure> {
+    let time: jiff::Timestamp = time.parse().doing(|| format!("`{time}` is not a time"))?;
+    Ok(time.to_string())
+}
+
+fn resolve(connection: Option<&str>, printer: &Printer) -> Result<ConnectOptions, Failure> {
+    let options = ConnectOptions::resolve(connection, &ProcessEnv).map_err(|error| {
+        let hint = error.hint();
+        Failure {
+            hint,
+            ..Failure::from(error)
+        }
+    })?;
+    for warning in options.warnings() {
+        printer.warning(&warning.to_string());
+    }
+    Ok(options)
+}
+
+fn prepare(out: &Path, arguments: &AuditArgs) -> Result<Home, Failure> {
+    std::fs::create_dir_all(out)
+        .doing(|| format!("the directory {} could not be made", out.display()))
+        .or_hint("--out takes a directory that you may write to")?;
+    Home::at(&arguments.home)
+}
+
+fn collect(
+    options: &ConnectOptions,
+    arguments: &AuditArgs,
+    printer: &Printer,
+) -> Result<Collection, Failure> {
+    let limits = Limits {
+        concurrency: usize::from(arguments.concurrency),
+        statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
+        ..Limits::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .doing(|| "the runtime could not be started".to_owned())?;
+    let progress = Progress::new(printer);
+    let collected = runtime.block_on(collect_until(options, limits, interrupted(), |event| {
+        progress.show(&event);
+    }));
+    progress.finish();
+    collected.map_err(|error| match error {
+        CollectError::Connect(error) => {
+            let hint = error.hint();
+            Failure {
+                hint,
+                ..Failure::from(error)
+            }
+        }
+        CollectError::Stopped => {
+            fail("interrupted: nothing was written, and nothing is left running on the server")
+        }
+        other => Failure::from(other),
+    })
+}
+
+/// Ready when the user or the system asks the program to stop.
+async fn interrupted() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let Ok(mut terminate) = terminate else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The formats asked for; the text report when none was.
+fn formats(arguments: &AuditArgs) -> Vec<Format> {
+    if arguments.formats.is_empty() {
+        return vec![Format {
+            kind: FormatKind::Text,
+            file: None,
+        }];
+    }
+    arguments.formats.clone()
+}
+
+fn write(
+    audit: &Audit,
+    policy: &PolicyFile,
+    format: &Format,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let on_terminal = format.file.is_none();
+    let report = match format.kind {
+        FormatKind::Text => {
+            let screen = Screen {
+                width: if on_terminal { printer.width() } else { 100 },
+                colour: on_terminal && printer.stdout_has_color(),
+            };
+            text::render(
+                audit,
+                &text::Options {
+                    screen,
+                    verbose: printer.verbose,
+                },
+            )
+        }
+        FormatKind::Json => json::render(audit),
+        FormatKind::Html => {
+            let organization = policy.policy.organization.as_deref();
+            html::render(
+                audit,
+                crosswalk(),
+                &html::Options {
+                    organization,
+                    package: None,
+                },
+            )
+        }
+    };
+    match &format.file {
+        None => printer.result(&report)?,
+        Some(path) => write_atomically(path, report.as_bytes())?,
+    }
+    Ok(())
+}
+
+/// The exit code, or a failure when nothing could be judged at all.
+fn conclude(audit: &Audit, fail_on: FailOn) -> Result<u8, Failure> {
+    let judged = audit.assessment.count(Status::Pass) + audit.assessment.count(Status::Fail);
+    if judged == 0 {
+        let why = audit
+            .not_visible
+            .first()
+            .map_or_else(String::new, |first| format!(": {}", first.missing.why));
+        return Err(fail(format!("no check could be judged{why}"))
+            .hint("the report says for each what was missing; a superuser or a member of pg_monitor sees more"));
+    }
+    let worst = audit
+        .assessment
+        .checks
+        .iter()
+        .flat_map(|result| result.verdict.findings())
+        .map(|finding| finding.severity)
+        .max();
+    let found = fail_on
+        .threshold()
+        .is_some_and(|threshold| worst.is_some_and(|worst| worst >= threshold));
+    Ok(if found { crate::FOUND } else { crate::CLEAN })
+}

@@ -1,0 +1,71 @@
+//! `pgattest ledger`: what was recorded, and where its packages are.
+
+use crate::args::LedgerArgs;
+use crate::failure::{Doing, Failure};
+use crate::home::Home;
+use crate::printer::Printer;
+use pgattest_evidence::{Listed, PackageState};
+use pgattest_model::ident::visible;
+use std::fmt::Write as _;
+use std::path::Path;
+
+pub(crate) fn run(arguments: &LedgerArgs, printer: &Printer) -> Result<u8, Failure> {
+    let home = Home::at(&arguments.home)?;
+    let ledger = home.ledger();
+    if ledger
+        .checkpoint_text()
+        .doing(|| "the ledger cannot be read".to_owned())?
+        .is_none()
+    {
+        printer.note(&format!(
+            "The ledger in {} is empty: `pgattest audit --out DIR` makes entries",
+            ledger.dir().display()
+        ));
+        return Ok(crate::CLEAN);
+    }
+    let key = home
+        .keys()
+        .load()
+        .doing(|| "the ledger cannot be checked without its key".to_owned())?;
+    let folders: Vec<&Path> = arguments.packages.iter().map(AsRef::as_ref).collect();
+    let listed = ledger
+        .list(&key.public_key(), &folders)
+        .doing(|| "the ledger does not hold together".to_owned())?;
+    let mut text = String::new();
+    for one in &listed {
+        let _ = writeln!(text, "{}", row(one, !folders.is_empty()));
+    }
+    if let Some(checkpoint) = ledger.checkpoint_text()? {
+        let _ = write!(
+            text,
+            "\nCheckpoint, to be kept outside this machine:\n\n{checkpoint}"
+        );
+    }
+    printer.result(&text)?;
+    Ok(crate::CLEAN)
+}
+
+fn row(listed: &Listed, looked: bool) -> String {
+    let Some(entry) = &listed.entry else {
+        return format!(
+            "{:>5}  an entry of a kind that this version does not know",
+            listed.index
+        );
+    };
+    let where_is = match (&listed.package, looked) {
+        (_, false) => String::new(),
+        (PackageState::Present(path), _) => format!("  {}", path.display()),
+        (PackageState::Unfinished(path), _) => format!("  unfinished: {}", path.display()),
+        (PackageState::Replaced(path), _) => {
+            format!("  replaced by another file: {}", path.display())
+        }
+        (PackageState::Missing, _) => "  missing".to_owned(),
+    };
+    format!(
+        "{:>5}  {}  {}{}",
+        listed.index,
+        visible(&entry.recorded_at),
+        visible(&entry.package),
+        visible(&where_is)
+    )
+}

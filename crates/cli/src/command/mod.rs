@@ -1,0 +1,24 @@
+//! One file a subcommand.
+
+mod audit;
+mod completions;
+mod explain;
+mod key;
+mod ledger;
+mod verify;
+
+use crate::args::Command;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Runs a subcommand; the value is the exit code.
+pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
+    match command {
+        Command::Audit(arguments) => audit::run(&arguments, printer),
+        Command::Verify(arguments) => verify::run(&arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Key(arguments) => key::run(&arguments, printer),
+        Command::Ledger(arguments) => ledger::run(&arguments, printer),
+        Command::Completions { shell } => completions::run(shell, printer),
+    }
+}
