@@ -190,14 +190,36 @@ fn alone(finding: &Finding) -> String {
     if detail.is_empty() || detail == cause {
         return shown;
     }
-    let quoted = format!("`{}`", subject.name);
-    let rest = detail
-        .strip_prefix(&quoted)
-        .or_else(|| detail.strip_prefix(&subject.name));
-    match rest {
-        Some(rest) if rest.starts_with(' ') => format!("{shown}{rest}"),
-        _ => format!("{shown}: {detail}"),
-    }
+    let Some((lead, rest)) = around_name(detail, &subject.name) else {
+        return format!("{shown}: {detail}");
+    };
+    let place = subject.database.as_ref().map_or_else(String::new, |database| {
+        format!(" in {}", words::database(database))
+    });
+    let kind = if lead.is_empty() {
+        format!("{} ", subject.kind.as_str())
+    } else {
+        lead.to_owned()
+    };
+    format!("{kind}{}{place}{rest}", visible(&subject.name))
+}
+
+/// The detail before and after the subject's name, when it begins with the name or with plain words and the name: `table ` and
+/// ` has no policy` of `table public.a has no policy`.
+fn around_name<'a>(detail: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let quoted = format!("`{name}`");
+    [quoted.as_str(), name].into_iter().find_map(|name| {
+        let (start, _) = detail.match_indices(name).find(|(start, found)| {
+            let before = detail.get(..*start).unwrap_or_default();
+            let after = detail.get(start + found.len()..).unwrap_or_default();
+            let is_lead = before.is_empty() || before.ends_with(' ');
+            is_lead
+                && before.chars().all(|c| c.is_ascii_alphabetic() || c == ' ')
+                && before.split_whitespace().count() <= 3
+                && after.starts_with(' ')
+        })?;
+        Some((detail.get(..start)?, detail.get(start + name.len()..)?))
+    })
 }
 
 /// `1,000 relations in shop: public.a, public.b, public.c and 997 more`.
@@ -360,5 +382,22 @@ fn statuses(each: [(Status, usize); 4]) -> String {
         "none".to_owned()
     } else {
         some.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::around_name;
+
+    #[test]
+    fn the_name_is_found_as_a_word_behind_plain_words_only() {
+        assert_eq!(
+            around_name("table public.a has no policy", "public.a"),
+            Some(("table ", " has no policy"))
+        );
+        assert_eq!(around_name("`app` logs in", "app"), Some(("", " logs in")));
+        assert_eq!(around_name("a table a is", "a"), Some(("", " table a is")));
+        assert_eq!(around_name("in 3 databases app logs in", "app"), None);
+        assert_eq!(around_name("table shapes is", "shape"), None);
     }
 }

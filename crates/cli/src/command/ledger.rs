@@ -1,7 +1,7 @@
 //! `pgattest ledger`: what was recorded, and where its packages are.
 
 use crate::args::LedgerArgs;
-use crate::failure::{Doing, Failure};
+use crate::failure::{Doing, Failure, OrHint};
 use crate::home::Home;
 use crate::printer::Printer;
 use pgattest_evidence::{Listed, PackageState};
@@ -27,6 +27,12 @@ pub(crate) fn run(arguments: &LedgerArgs, printer: &Printer) -> Result<u8, Failu
         .keys()
         .load()
         .doing(|| "the ledger cannot be checked without its key".to_owned())?;
+    // Listing believes an index that has the signed root. Damage below it would then be met when a proof is needed, which is
+    // too late.
+    ledger
+        .check(&key.public_key())
+        .doing(|| "the ledger does not hold together".to_owned())
+        .or_hint("restore it from a copy; packages keep their own proofs and can still be verified")?;
     let folders: Vec<&Path> = arguments.packages.iter().map(AsRef::as_ref).collect();
     let listed = ledger
         .list(&key.public_key(), &folders)

@@ -78,8 +78,10 @@ fn perform_again(package: &Package, signer: &PublicKey) -> Result<Vec<String>, F
             .map(String::from_utf8_lossy)
             .ok_or_else(|| fail(format!("the package has no {path}")))
     };
-    let mut differences: Vec<String> = json::diff(&stored("verdicts.json")?, &documents.verdicts)
-        .doing(|| "verdicts.json cannot be compared".to_owned())?
+    let mut found = json::diff(&stored("verdicts.json")?, &documents.verdicts)
+        .doing(|| "verdicts.json cannot be compared".to_owned())?;
+    found.sort_by_key(|difference| weight(&difference.path));
+    let mut differences: Vec<String> = found
         .into_iter()
         .map(|difference| format!("verdicts.json {}: {}", difference.path, difference.words))
         .collect();
@@ -87,6 +89,15 @@ fn perform_again(package: &Package, signer: &PublicKey) -> Result<Vec<String>, F
     differences.extend(other_documents(package, &documents)?);
     differences.extend(envelope(package, &audit)?);
     Ok(differences)
+}
+
+/// Verdicts first: one changed fact changes many lines, and only some are shown.
+fn weight(path: &str) -> u8 {
+    match path.strip_suffix("/verdict") {
+        Some(path) if path.starts_with("/checks/") => 0,
+        Some(path) if path.starts_with("/checklist/") => 1,
+        _ => 2,
+    }
 }
 
 /// Results whose number of rows is not the one that the transcript gives.
