@@ -94,6 +94,12 @@ pub(crate) struct VerifyArgs {
     /// A public key to trust, received by another way than the package. Repeatable [default: the key of this machine]
     #[arg(long = "key", value_name = "FILE")]
     pub(crate) keys: Vec<PathBuf>,
+    /// A checkpoint of the ledger that was kept elsewhere: the package's must agree with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The proof that one of that checkpoint and the package's continues the other (`pgattest ledger --since`)
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    pub(crate) consistency: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
 }
@@ -119,6 +125,12 @@ pub(crate) struct LedgerArgs {
     /// A directory with packages: each entry then says whether its package is there. Repeatable
     #[arg(long = "packages", value_name = "DIR")]
     pub(crate) packages: Vec<PathBuf>,
+    /// Write the proof that the ledger only grew since this checkpoint, for who kept it, and nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) since: Option<PathBuf>,
+    /// With --since: up to this checkpoint, a package's `ledger/checkpoint` for instance [default: now]
+    #[arg(long, value_name = "FILE", requires = "since")]
+    pub(crate) until: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
 }

@@ -4,6 +4,7 @@ use crate::args::OutputArgs;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use pgattest_model::ident::visible;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 /// Speaks for the program.
@@ -59,17 +60,11 @@ impl Printer {
             visible_lines(&error.to_string())
         );
         for cause in error.chain().skip(1) {
-            text.push_str(&format!(
-                "  caused by: {}\n",
-                visible_lines(&cause.to_string())
-            ));
+            let _ = writeln!(text, "  caused by: {}", visible_lines(&cause.to_string()));
         }
         if let Some(hint) = hint {
-            text.push_str(&format!(
-                "\n{} {}\n",
-                label("hint:", AnsiColor::Cyan),
-                visible_lines(hint)
-            ));
+            let hint = visible_lines(hint);
+            let _ = writeln!(text, "\n{} {hint}", label("hint:", AnsiColor::Cyan));
         }
         self.stderr(&text);
     }
@@ -88,7 +83,7 @@ impl Printer {
     }
 
     /// Columns to fill on standard output: `COLUMNS`, else the terminal's, else 100.
-    pub(crate) fn width(&self) -> usize {
+    pub(crate) fn width() -> usize {
         let told = std::env::var("COLUMNS")
             .ok()
             .and_then(|text| text.parse::<usize>().ok());

@@ -95,13 +95,12 @@ pub(crate) fn recompute(package: &Package) -> Result<(Audit, Policy), Failure> {
             .ok_or_else(|| fail(format!("the package has no {path}")))?;
         std::str::from_utf8(bytes).doing(|| format!("{path} is not UTF-8"))
     };
-    let (policy, policy_given) = match package.file("policy.toml") {
-        None => (Policy::default(), false),
-        Some(_) => {
-            let policy = pgattest_parse::policy::parse(text("policy.toml")?)
-                .doing(|| "policy.toml of the package is not right".to_owned())?;
-            (policy, true)
-        }
+    let policy_given = package.file("policy.toml").is_some();
+    let policy = if policy_given {
+        pgattest_parse::policy::parse(text("policy.toml")?)
+            .doing(|| "policy.toml of the package is not right".to_owned())?
+    } else {
+        Policy::default()
     };
     let observations = transcript::read(text("observations.jsonl")?, |path| {
         package.file(path).map(<[u8]>::to_vec)
@@ -224,7 +223,7 @@ pub(crate) fn summary(audit: &Audit) -> Value {
 }
 
 /// SHA-256 of this program, so that an auditor can tell which build judged.
-fn own_digest() -> Option<String> {
+pub(crate) fn own_digest() -> Option<String> {
     let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
     Some(hex::encode(Sha256::digest(bytes)))
 }

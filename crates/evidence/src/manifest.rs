@@ -28,7 +28,7 @@ pub struct Manifest {
     pub target: Value,
     /// When it was looked at.
     pub period: Period,
-    /// The server's clock minus the collector's, in milliseconds; null when it was
+    /// The collector's clock minus the server's, in milliseconds; null when it was
     /// not measured.
     // Named so that leaving it out is not taken for null.
     #[serde(deserialize_with = "Option::deserialize")]

@@ -54,7 +54,7 @@ pub struct SealRequest {
     pub finished_at: Timestamp,
     /// Now.
     pub recorded_at: Timestamp,
-    /// The server's clock minus the collector's, in milliseconds; `None` when it was
+    /// The collector's clock minus the server's, in milliseconds; `None` when it was
     /// not measured.
     pub clock_skew_ms: Option<i64>,
     /// What could not be looked at, and why.

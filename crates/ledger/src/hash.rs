@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(Hash::from_base64(&text), Some(Hash::of(b"abc")));
         assert_eq!(Hash::from_base64(text.trim_end_matches('=')), None);
         // The last digit before the padding carries two bits that mean nothing.
-        let loose = text.replace("0=", "1=").replace("A=", "B=");
-        assert!(loose == text || Hash::from_base64(&loose).is_none());
+        assert!(text.ends_with("0="), "{text}");
+        assert_eq!(Hash::from_base64(&text.replace("0=", "1=")), None);
     }
 }

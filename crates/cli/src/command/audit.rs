@@ -141,7 +141,7 @@ fn write(
     let report = match format.kind {
         FormatKind::Text => {
             let screen = Screen {
-                width: if on_terminal { printer.width() } else { 100 },
+                width: if on_terminal { Printer::width() } else { 100 },
                 colour: on_terminal && printer.stdout_has_color(),
             };
             text::render(

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ExplainArgs, printer: &Printer) -> Result<u8, Fail
             .hint("`pgattest explain` lists them all"));
     };
     let screen = Screen {
-        width: printer.width(),
+        width: Printer::width(),
         colour: printer.stdout_has_color(),
     };
     printer.result(&explain::render(check.meta(), crosswalk(), screen))?;

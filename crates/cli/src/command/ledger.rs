@@ -4,7 +4,9 @@ use crate::args::LedgerArgs;
 use crate::failure::{Doing, Failure, OrHint};
 use crate::home::Home;
 use crate::printer::Printer;
-use pgattest_evidence::{Listed, PackageState};
+use pgattest_evidence::{Ledger, Listed, PackageState, PublicKey};
+use pgattest_ledger::canonical;
+use pgattest_ledger::checkpoint::SignedCheckpoint;
 use pgattest_model::ident::visible;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,7 +34,19 @@ pub(crate) fn run(arguments: &LedgerArgs, printer: &Printer) -> Result<u8, Failu
     ledger
         .check(&key.public_key())
         .doing(|| "the ledger does not hold together".to_owned())
-        .or_hint("restore it from a copy; packages keep their own proofs and can still be verified")?;
+        .or_hint(
+            "restore it from a copy; packages keep their own proofs and can still be verified",
+        )?;
+    if let Some(since) = &arguments.since {
+        let proof = consistency(
+            &ledger,
+            &key.public_key(),
+            since,
+            arguments.until.as_deref(),
+        )?;
+        printer.result(&proof)?;
+        return Ok(crate::CLEAN);
+    }
     let folders: Vec<&Path> = arguments.packages.iter().map(AsRef::as_ref).collect();
     let listed = ledger
         .list(&key.public_key(), &folders)
@@ -49,6 +63,31 @@ pub(crate) fn run(arguments: &LedgerArgs, printer: &Printer) -> Result<u8, Failu
     }
     printer.result(&text)?;
     Ok(crate::CLEAN)
+}
+
+/// The proof, in the canonical JSON that both verifiers read.
+fn consistency(
+    ledger: &Ledger,
+    key: &PublicKey,
+    since: &Path,
+    until: Option<&Path>,
+) -> Result<String, Failure> {
+    let size = |path: &Path| -> Result<u64, Failure> {
+        let bytes =
+            std::fs::read(path).doing(|| format!("{} could not be read", path.display()))?;
+        let what = || format!("{} is not a checkpoint of this ledger", path.display());
+        let signed = SignedCheckpoint::parse(&bytes).doing(what)?;
+        Ok(signed.verify(key).doing(what)?.size)
+    };
+    let old = size(since)?;
+    let new = match until {
+        Some(path) => size(path)?,
+        None => ledger.checkpoint(key)?.map_or(0, |head| head.size),
+    };
+    let proof = ledger
+        .prove_consistency(key, old.min(new), old.max(new))
+        .doing(|| "the proof cannot be made".to_owned())?;
+    Ok(String::from_utf8(canonical::to_bytes(&proof)?)?)
 }
 
 fn row(listed: &Listed, looked: bool) -> String {

@@ -7,12 +7,15 @@ use crate::printer::Printer;
 use crate::sealing::{self, Documents};
 use anstyle::{AnsiColor, Style};
 use pgattest_catalog::count_rows;
-use pgattest_evidence::{Anchors, Outcome, Package, PublicKey, Verdict, VerifyReport, verify};
+use pgattest_evidence::{
+    Anchors, Ledger, Outcome, Package, PublicKey, Verdict, VerifyReport, verify,
+};
 use pgattest_model::ident::visible;
 use pgattest_model::{Audit, Outcome as Recorded};
 use pgattest_report::json;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 /// Differences shown of a package whose verdicts do not hold.
 const SHOWN: usize = 20;
@@ -21,11 +24,16 @@ const KEY_HINT: &str = "`pgattest key` on the machine that audited prints one";
 
 pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<u8, Failure> {
     let trusted = trusted(arguments)?;
-    let report = verify(&arguments.package, &trusted, &Anchors::default())
-        .map_err(Failure::from)
-        .or_hint(
-            "a package is the file that `pgattest audit --out DIR` made: DIR/evidence-*.zip",
-        )?;
+    let read = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
+    let (checkpoint, consistency) = (read(&arguments.checkpoint)?, read(&arguments.consistency)?);
+    let live = live_ledger(arguments);
+    let anchors = Anchors {
+        checkpoint: checkpoint.as_deref(),
+        consistency: consistency.as_deref(),
+        ledger: live.as_ref(),
+    };
+    let report = verify(&arguments.package, &trusted, &anchors)
+        .doing(|| format!("{} could not be read", arguments.package.display()))?;
     let again = match (&report.package, &report.signer) {
         (Some(package), Some(signer)) => Some(perform_again(package, signer)),
         _ => None,
@@ -66,6 +74,18 @@ fn trusted(arguments: &VerifyArgs) -> Result<Vec<PublicKey>, Failure> {
         return Err(fail("the key files hold no key").hint(KEY_HINT));
     }
     Ok(keys)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).doing(|| format!("{} could not be read", path.display()))
+}
+
+/// The ledger of this machine, when the package is to be checked with this machine's key.
+fn live_ledger(arguments: &VerifyArgs) -> Option<Ledger> {
+    let home = Home::at(&arguments.home).ok()?;
+    let is_ours = arguments.keys.is_empty() && home.keys().load().is_ok();
+    let ledger = home.ledger();
+    (is_ours && matches!(ledger.checkpoint_text(), Ok(Some(_)))).then_some(ledger)
 }
 
 /// What the package's documents say and its observations do not.
@@ -225,7 +245,7 @@ fn render(
             11,
         ),
         Some(Ok(differences)) if differences.is_empty() => {
-            line(&mut text, &paint.good("ok"), title, 2)
+            line(&mut text, &paint.good("ok"), title, 2);
         }
         Some(Ok(differences)) => {
             line(&mut text, &paint.bad("failed"), title, 6);
@@ -235,6 +255,7 @@ fn render(
             if differences.len() > SHOWN {
                 let _ = writeln!(text, "             and {} more", differences.len() - SHOWN);
             }
+            other_build(&mut text, report);
         }
         Some(Err(failure)) => {
             line(&mut text, &paint.bad("failed"), title, 6);
@@ -271,6 +292,29 @@ fn render(
         }
     }
     text
+}
+
+/// Another build judges otherwise when its checks differ: the reader has to know before suspecting anybody.
+fn other_build(text: &mut String, report: &VerifyReport) {
+    let Some(tool) = report
+        .package
+        .as_ref()
+        .map(|package| &package.manifest().tool)
+    else {
+        return;
+    };
+    if tool.sha256 != sealing::own_digest() {
+        let (made_by, sha256) = (
+            visible(&tool.version),
+            tool.sha256.as_deref().unwrap_or("unknown"),
+        );
+        let _ = writeln!(
+            text,
+            "             the package was made by another build: pgattest {made_by}, sha256 {}; \
+             compare with that one before you conclude",
+            visible(sha256)
+        );
+    }
 }
 
 fn line(text: &mut String, painted: &str, what: &str, width: usize) {
