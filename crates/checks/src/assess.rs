@@ -175,21 +175,16 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
             "no check of it has a subject here".to_owned(),
         );
     }
-    let tested: Vec<String> = passed
-        .iter()
-        .filter_map(|result| match &result.verdict {
-            Verdict::Assessed { population, .. } => {
-                Some(format!("{} {}", population.count, population.of))
-            }
-            Verdict::NotApplicable(_) | Verdict::NotAssessed(_) => None,
-        })
-        .fold(Vec::new(), |mut unique, text| {
-            if !unique.contains(&text) {
-                unique.push(text);
-            }
-            unique
-        });
-    (Status::Pass, format!("tested {}", tested.join(", ")))
+    (
+        Status::Pass,
+        match with(Status::NotApplicable).len() {
+            0 => format!("{} passed", plural(passed.len(), "check")),
+            idle => format!(
+                "{} passed, {idle} not applicable",
+                plural(passed.len(), "check")
+            ),
+        },
+    )
 }
 
 fn plural(count: usize, noun: &str) -> String {

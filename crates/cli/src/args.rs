@@ -139,7 +139,12 @@ pub(crate) struct LedgerArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HomeArgs {
     /// Where the signing key and the ledger live [default: the user's data directory, `pgattest` below it]
-    #[arg(long, value_name = "DIR", env = "PGATTEST_HOME")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PGATTEST_HOME",
+        hide_env_values = true
+    )]
     pub(crate) home: Option<PathBuf>,
 }
 

@@ -193,9 +193,12 @@ fn alone(finding: &Finding) -> String {
     let Some((lead, rest)) = around_name(detail, &subject.name) else {
         return format!("{shown}: {detail}");
     };
-    let place = subject.database.as_ref().map_or_else(String::new, |database| {
-        format!(" in {}", words::database(database))
-    });
+    let place = subject
+        .database
+        .as_ref()
+        .map_or_else(String::new, |database| {
+            format!(" in {}", words::database(database))
+        });
     let kind = if lead.is_empty() {
         format!("{} ", subject.kind.as_str())
     } else {

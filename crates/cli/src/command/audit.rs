@@ -43,7 +43,20 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
     if let (Some(home), Some(out)) = (home, arguments.out.as_deref()) {
         sealing::seal(&audit, &policy, &home, out, printer)?;
     }
-    conclude(&audit, arguments.fail_on)
+    let code = conclude(&audit, arguments.fail_on)?;
+    warn_of_the_unknown(&audit, printer);
+    Ok(code)
+}
+
+/// The exit code is about findings: whoever reads nothing else is told that some checks could not have found any.
+fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
+    let unknown = audit.assessment.count(Status::NotAssessed);
+    if unknown > 0 {
+        let all = audit.assessment.checks.len();
+        printer.warning(&format!(
+            "{unknown} of {all} checks could not be assessed; the report says why, and what would open them"
+        ));
+    }
 }
 
 /// The time as a package writes it down, so that whoever reads it back gets the same text.

@@ -8,7 +8,7 @@ use crate::sealing::{self, Documents};
 use anstyle::{AnsiColor, Style};
 use pgattest_catalog::count_rows;
 use pgattest_evidence::{
-    Anchors, Ledger, Outcome, Package, PublicKey, Verdict, VerifyReport, verify,
+    Anchors, Ledger, Outcome, Package, PublicKey, StepId, Verdict, VerifyReport, verify,
 };
 use pgattest_model::ident::visible;
 use pgattest_model::{Audit, Outcome as Recorded};
@@ -32,8 +32,18 @@ pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<u8, Failu
         consistency: consistency.as_deref(),
         ledger: live.as_ref(),
     };
-    let report = verify(&arguments.package, &trusted, &anchors)
-        .doing(|| format!("{} could not be read", arguments.package.display()))?;
+    let mut report = verify(&arguments.package, &trusted, &anchors)
+        .map_err(Failure::from)
+        .or_hint(
+            "a package is the file that `pgattest audit --out DIR` made: DIR/evidence-*.zip",
+        )?;
+    if report
+        .signer
+        .is_some_and(|signer| !trusted.contains(&signer))
+    {
+        // The ledger of this machine records what its own key signed: it has nothing to say of anybody else's package.
+        report.steps.retain(|step| step.id != StepId::LiveLedger);
+    }
     let again = match (&report.package, &report.signer) {
         (Some(package), Some(signer)) => Some(perform_again(package, signer)),
         _ => None,
