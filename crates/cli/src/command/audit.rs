@@ -19,6 +19,7 @@ use std::time::Duration;
 
 pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failure> {
     let policy = policy_file::load(arguments.policy.as_deref())?;
+    let formats = formats(arguments)?;
     let options = resolve(arguments.connection.as_deref(), printer)?;
     // What cannot be written is found before the server is asked anything.
     let home = arguments
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
     };
     let audit = auditing::audit(run, collection.observations, &policy.policy);
 
-    for format in formats(arguments) {
+    for format in formats {
         write(&audit, &policy, &format, printer)?;
     }
     if let (Some(home), Some(out)) = (home, arguments.out.as_deref()) {
@@ -133,15 +134,23 @@ async fn interrupted() {
     }
 }
 
-/// The formats asked for; the text report when none was.
-fn formats(arguments: &AuditArgs) -> Vec<Format> {
+/// The formats asked for; the text report when none was. Two reports in one stream would be neither.
+fn formats(arguments: &AuditArgs) -> Result<Vec<Format>, Failure> {
     if arguments.formats.is_empty() {
-        return vec![Format {
+        return Ok(vec![Format {
             kind: FormatKind::Text,
             file: None,
-        }];
+        }]);
     }
-    arguments.formats.clone()
+    let mut to_stdout = arguments
+        .formats
+        .iter()
+        .filter(|format| format.file.is_none());
+    if to_stdout.next().is_some() && to_stdout.next().is_some() {
+        return Err(fail("two reports cannot both go to standard output")
+            .hint("name a file for all but one: --format json=audit.json"));
+    }
+    Ok(arguments.formats.clone())
 }
 
 fn write(
