@@ -25,9 +25,6 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let printer = printer::Printer::new(cli.output);
     let code = command::run(cli.command, &printer).unwrap_or_else(|failure| {
-        if is_broken_pipe(&failure.error) {
-            return CLEAN;
-        }
         match &failure.rendered {
             Some(text) => printer.rendered_error(text),
             None => printer.error(&failure.error, failure.hint.as_deref()),
@@ -35,12 +32,4 @@ fn main() -> ExitCode {
         UNDONE
     });
     ExitCode::from(code)
-}
-
-/// Whoever reads our output may stop reading: that is not an error.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

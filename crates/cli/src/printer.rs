@@ -29,11 +29,15 @@ impl Printer {
         }
     }
 
-    /// A result, for standard output, as it is: it may be piped into a file or another program.
+    /// A result, for standard output, as it is: it may be piped into a file or another program. Whoever reads it may stop
+    /// reading, as `head` does: that is no error, and neither the evidence nor the exit code may depend on it.
     pub(crate) fn result(&self, text: &str) -> io::Result<()> {
         let mut out = anstream::AutoStream::new(io::stdout().lock(), self.color);
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
     }
 
     /// Something worth knowing while working; silent with `--quiet`.

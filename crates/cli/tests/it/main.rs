@@ -1,0 +1,20 @@
+//! The whole tool, as its users run it: the binary against real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
+)]
+
+mod errors;
+mod hardened;
+mod help;
+mod hostile;
+mod ledger;
+mod matrix;
+mod permissive;
+mod secrets;
+mod servers;
+mod support;
+mod tamper;
+mod terminal;
+mod zip_file;
