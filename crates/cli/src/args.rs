@@ -76,6 +76,9 @@ pub(crate) struct AuditArgs {
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "high")]
     pub(crate) fail_on: FailOn,
+    /// Make the exit code 1 also when a check could not be assessed
+    #[arg(long)]
+    pub(crate) fail_on_unknown: bool,
     /// Databases to look into at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,

@@ -127,6 +127,29 @@ impl Page {
         );
     }
 
+    /// A lead and a statement, which breaks only where SQL may: never inside a quoted name or string, so that what is copied
+    /// from the terminal is what was meant. A name longer than the line runs over its end.
+    pub(crate) fn statement(&mut self, lead: &Lead, text: &str) {
+        let left = self.screen.width.saturating_sub(lead.width()).max(16);
+        self.lines(lead, PLAIN, &wrap_statement(text, left));
+    }
+
+    fn lines(&mut self, lead: &Lead, style: Style, lines: &[String]) {
+        for (index, text) in lines.iter().enumerate() {
+            let mut line = String::new();
+            if index == 0 {
+                for (style, text) in &lead.parts {
+                    self.paint(&mut line, *style, text);
+                }
+            } else {
+                line.push_str(&" ".repeat(lead.width()));
+            }
+            self.paint(&mut line, style, text);
+            self.out.push_str(line.trim_end());
+            self.out.push('\n');
+        }
+    }
+
     /// A lead and columns side by side, each wrapped within its own width.
     pub(crate) fn row(&mut self, lead: &Lead, columns: &[Column<'_>]) {
         let fixed: usize = columns.iter().filter_map(|column| column.width).sum();
@@ -209,9 +232,69 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     }
 }
 
+/// Lines of a statement, at least one, broken at spaces outside quotes only.
+fn wrap_statement(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words_of_statement(&visible(text)) {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            *line = word;
+        } else if display_width(line) + 1 + display_width(&word) <= width {
+            line.push(' ');
+            line.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines
+}
+
+fn words_of_statement(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in text.chars() {
+        match quote {
+            None if c == ' ' => {
+                words.push(String::new());
+                continue;
+            }
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(c);
+        }
+    }
+    // An apostrophe in prose opens a string that nothing closes: then spaces are spaces again.
+    if quote.is_some() {
+        words = text.split(' ').map(str::to_owned).collect();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BOLD, Lead, PLAIN, Page, Screen, display_width, wrap};
+    use super::{BOLD, Lead, PLAIN, Page, Screen, display_width, wrap, wrap_statement};
+
+    #[test]
+    fn a_statement_never_breaks_inside_quotes() {
+        let text = "ALTER TABLE \"a schema\".\"another table\" SET (x = 'a b c');";
+        assert_eq!(
+            wrap_statement(text, 20),
+            [
+                "ALTER TABLE",
+                "\"a schema\".\"another table\"",
+                "SET (x = 'a b c');"
+            ]
+        );
+        assert_eq!(
+            wrap_statement("the owner's table", 11),
+            ["the owner's", "table"]
+        );
+        assert_eq!(wrap_statement("", 20), [""]);
+    }
 
     #[test]
     fn lines_keep_within_the_width_whatever_the_characters() {

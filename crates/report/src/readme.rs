@@ -232,11 +232,12 @@ fn not_visible(page: &mut Page, audit: &Audit) {
     }
 }
 
-const fn limits() -> [&'static str; 4] {
+const fn limits() -> [&'static str; 5] {
     [
         "Each fact was true when it was read. It says nothing about any time before or after: evidence over a period needs packages over that period, and the gaps between them.",
         "Each database was read in one consistent snapshot of its own. The snapshots of two databases are not one snapshot.",
         "A pass says that the population it states was tested and nothing was found. It is evidence for a control, not the conclusion that the control is effective, and not an auditor's opinion.",
+        "Whoever holds the signing key could invent observations that fit together and sign them. If that matters, watch a run, or repeat a query of observations.jsonl and compare.",
         "Whoever controls the server controls what it answers. The package shows what the server said to this role, not that the server is honest.",
     ]
 }

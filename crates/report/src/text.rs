@@ -159,7 +159,7 @@ fn cause(page: &mut Page, group: &Group<'_>, verbose: bool) {
     }
     let fix = |page: &mut Page, text: &str| {
         if !text.is_empty() {
-            page.entry(&under().cell(DIM, "fix", 5), PLAIN, text);
+            page.statement(&under().cell(DIM, "fix", 5), text);
         }
     };
     // One fix said once: whole where all share it, with the name left out where many differ in nothing else.

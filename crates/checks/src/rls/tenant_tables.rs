@@ -1,5 +1,6 @@
 //! Multi-tenant tables without row-level security.
 
+use super::family::Family;
 use super::grants::{Bound, Grants, listed};
 use super::in_each;
 use crate::check::{Check, declare_check};
@@ -11,19 +12,19 @@ use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Seen,
     Severity, Subject, SubjectKind, Verdict,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 declare_check! {
     /// ## What it checks
     /// Every table that holds rows of several tenants has row-level security enabled. Which tables those are is said by
     /// `[tenancy]` in `pgattest.toml`: `column` names the column that holds a row's tenant, `tables` adds tables without it,
     /// `shared` takes out tables that all tenants share. Without a declared column it is inferred, for each database: the
-    /// columns by which existing policies tell tenants apart, and names that say tenant (`tenant_id`) on several tables; where
-    /// there is neither, names that tenants often go by (`org_id`, `workspace_id`, `account_id`, `customer_id` ..). A finding
-    /// says how the column is known.
+    /// columns by which existing policies tell tenants apart, and names that say tenant (`tenant_id`, `tenantId`) on several
+    /// tables; where there is neither, names that tenants often go by (`org_id`, `workspace_id`, `account_id`, `customer_id` ..).
+    /// A schema none of whose tables carries such a column is looked at by itself. A finding says how the column is known.
     ///
-    /// A partition or inheritance child is reported only when somebody holds privileges on it directly: a query on its parent is
-    /// bound by the parent's policies. A temporary table or one that an extension made is no tenant table.
+    /// A partition or inheritance child is reported only when somebody holds privileges on it directly, or its owner can log in
+    /// while the parent forces its policies on owners: a query on its parent is bound by the parent's policies. A temporary table or one that an extension made is no tenant table.
     ///
     /// Where a database has tables, nothing is declared and nothing can be inferred, the verdict is no pass but `not assessed`: no
     /// tool can know that there are no tenants. A cluster that serves one tenant says so with `single_tenant = true`.
@@ -78,7 +79,8 @@ impl Check for TenantTables {
             .filter(|inside| inside.tables > 0 && !inside.is_known)
             .collect();
         if tenants == 0 && not_seen.is_empty() {
-            return without_tenant_tables(context, tables, !unknown.is_empty());
+            let shared = databases.iter().any(|inside| inside.shares_any);
+            return without_tenant_tables(context, tables, !unknown.is_empty(), shared);
         }
         not_seen.extend(unknown.into_iter().map(|inside| {
             Missing::because(format!(
@@ -106,6 +108,7 @@ fn without_tenant_tables(
     context: &Context<'_>,
     tables: usize,
     unknown: bool,
+    shared: bool,
 ) -> Result<Verdict, Missing> {
     if tables == 0 {
         return Ok(Verdict::NotApplicable("there are no tables".to_owned()));
@@ -113,7 +116,7 @@ fn without_tenant_tables(
     if unknown {
         return Err(Missing::because(UNKNOWN));
     }
-    if !context.policy.tenancy.shared.is_empty() {
+    if shared {
         return Ok(Verdict::NotApplicable(
             "every table with a tenant column is declared as shared".to_owned(),
         ));
@@ -132,6 +135,8 @@ struct Inside<'a> {
     tables: usize,
     /// Whether it is known which of them are.
     is_known: bool,
+    /// Whether a table would be multi-tenant, were it not declared as shared.
+    shares_any: bool,
     tenants: Vec<TenantTable<'a>>,
     relations: &'a ObservationId,
     columns: &'a ObservationId,
@@ -154,6 +159,7 @@ impl<'a> Inside<'a> {
                 .filter(|relation| relation.can_have_policies() && relation.extension == 0)
                 .count(),
             is_known: context.tenancy().is_known(database, context.policy),
+            shares_any: context.tenancy().shares_any(database, context.policy),
             tenants: context
                 .tenancy()
                 .tables(database, context.policy)
@@ -173,24 +179,22 @@ impl<'a> Inside<'a> {
             .collect();
         let with_policies: BTreeSet<Oid> =
             self.policies.iter().map(|policy| policy.relation).collect();
-        let mut tenant_parents: BTreeMap<Oid, Oid> = BTreeMap::new();
-        for row in self
-            .inheritance
+        let forced: BTreeSet<Oid> = self
+            .tenants
             .iter()
-            .filter(|row| tenants.contains(&row.parent))
-        {
-            tenant_parents.insert(row.child, row.parent);
-        }
+            .filter(|table| table.relation.row_security && table.relation.force_row_security)
+            .map(|table| table.relation.oid)
+            .collect();
+        let family = Family::new(self.inheritance.value);
         self.tenants
             .iter()
             .filter(|table| !table.relation.row_security)
             .filter(|table| {
-                let directly = || {
-                    grants
-                        .of(table.relation)
-                        .any(|(grantee, _)| bound.is_live(grantee))
-                };
-                !tenant_parents.contains_key(&table.relation.oid) || directly()
+                let owner = bound.owner(table.relation, self.database);
+                !family.descends_from(table.relation.oid, &tenants)
+                    || !bound.users(table.relation, &grants).is_empty()
+                    || (family.descends_from(table.relation.oid, &forced)
+                        && bound.login(owner).is_some())
             })
             .map(|table| {
                 self.finding(

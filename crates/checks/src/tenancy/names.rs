@@ -27,11 +27,7 @@ const SUFFIXES: [&str; 5] = ["id", "uuid", "guid", "key", "code"];
 
 /// The tier of a column name; `None` when it says nothing. `tenant_id`, `tenantId` and `TENANT_ID` are one name.
 pub(super) fn tier(column: &str) -> Option<Tier> {
-    let plain: String = column
-        .chars()
-        .filter(|c| *c != '_')
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let plain = plain(column);
     WORDS.iter().find_map(|(tier, words)| {
         words
             .iter()
@@ -39,6 +35,15 @@ pub(super) fn tier(column: &str) -> Option<Tier> {
             .any(|rest| SUFFIXES.contains(&rest) || (rest.is_empty() && *tier == Tier::Tenant))
             .then_some(*tier)
     })
+}
+
+/// What the spellings of one name have in common.
+pub(super) fn plain(column: &str) -> String {
+    column
+        .chars()
+        .filter(|c| *c != '_')
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 #[cfg(test)]

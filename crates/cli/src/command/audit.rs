@@ -1,6 +1,6 @@
 //! `pgattest audit`: connect, collect, assess, report, seal.
 
-use crate::args::{AuditArgs, FailOn, Format, FormatKind};
+use crate::args::{AuditArgs, Format, FormatKind};
 use crate::auditing;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
     if let (Some(home), Some(out)) = (home, arguments.out.as_deref()) {
         sealing::seal(&audit, &policy, &home, out, printer)?;
     }
-    let code = conclude(&audit, arguments.fail_on)?;
+    let code = conclude(&audit, arguments)?;
     warn_of_the_unknown(&audit, printer);
     Ok(code)
 }
@@ -195,7 +195,7 @@ fn write(
 }
 
 /// The exit code, or a failure when nothing could be judged at all.
-fn conclude(audit: &Audit, fail_on: FailOn) -> Result<u8, Failure> {
+fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
     let judged = audit.assessment.count(Status::Pass) + audit.assessment.count(Status::Fail);
     if judged == 0 {
         let why = audit
@@ -212,8 +212,14 @@ fn conclude(audit: &Audit, fail_on: FailOn) -> Result<u8, Failure> {
         .flat_map(|result| result.verdict.findings())
         .map(|finding| finding.severity)
         .max();
-    let found = fail_on
+    let found = arguments
+        .fail_on
         .threshold()
         .is_some_and(|threshold| worst.is_some_and(|worst| worst >= threshold));
-    Ok(if found { crate::FOUND } else { crate::CLEAN })
+    let unknown = arguments.fail_on_unknown && audit.assessment.count(Status::NotAssessed) > 0;
+    Ok(if found || unknown {
+        crate::FOUND
+    } else {
+        crate::CLEAN
+    })
 }

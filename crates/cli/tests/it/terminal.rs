@@ -42,7 +42,7 @@ async fn no_line_is_wider_than_the_terminal_and_the_eight_points_come_first() {
             let text = answer.text();
             for line in text.lines() {
                 assert!(
-                    line.width() <= width,
+                    line.width() <= width || is_one_quoted_word(line),
                     "{} columns on a terminal of {width}: {line}",
                     line.width()
                 );
@@ -98,4 +98,12 @@ async fn colors_are_for_terminals() {
         plain(&forced.stdout),
         "colours change no word"
     );
+}
+
+/// Whether a line is one word of a statement, with its spaces inside quotes only: it may run over the end of the line, because
+/// a name that is broken in two is another name when it is copied.
+fn is_one_quoted_word(line: &str) -> bool {
+    let word = line.trim().trim_start_matches("fix").trim();
+    let outside = word.split(['"', '\'']).step_by(2);
+    word.contains('"') && !outside.collect::<String>().contains(' ')
 }

@@ -50,11 +50,22 @@ pub(crate) fn subjects<'a>(all: impl ExactSizeIterator<Item = &'a Subject>) -> S
 
 /// `role app`, `relation public.orders in shop`; harmless to show.
 pub(crate) fn subject(subject: &Subject) -> String {
-    let named = format!("{} {}", subject.kind.as_str(), visible(&subject.name));
-    subject.database.as_ref().map_or_else(
-        || named.clone(),
-        |database| format!("{named} in {}", self::database(database)),
+    format!(
+        "{} {}{}",
+        subject.kind.as_str(),
+        visible(&subject.name),
+        place(subject)
     )
+}
+
+/// ` in shop` for what is inside a database; nothing for the database itself and what the cluster shares.
+pub(crate) fn place(subject: &Subject) -> String {
+    match &subject.database {
+        Some(database) if subject.kind != SubjectKind::Database => {
+            format!(" in {}", self::database(database))
+        }
+        _ => String::new(),
+    }
 }
 
 /// A database's name as SQL would have it; harmless to show.

@@ -28,10 +28,21 @@ fn no_line_is_wider_than_the_terminal() {
     for width in [40, 60, 80, 120, 200] {
         for verbose in [false, true] {
             for line in render(width, false, verbose).lines() {
-                assert!(columns(line) <= width, "{width}: {line}");
+                assert!(
+                    columns(line) <= width || is_one_quoted_word(line),
+                    "{width}: {line}"
+                );
             }
         }
     }
+}
+
+/// Whether a line is one word of a statement, with its spaces inside quotes only: it may run over the end of the line, because
+/// a name that is broken in two is another name when it is copied.
+fn is_one_quoted_word(line: &str) -> bool {
+    let word = line.trim().trim_start_matches("fix").trim();
+    let outside = word.split(['"', '\'']).step_by(2);
+    word.contains('"') && !outside.collect::<String>().contains(' ')
 }
 
 #[test]
