@@ -17,14 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 declare_check! {
     /// ## What it checks
     /// No permissive policy lets every row through: neither its `USING` (rows that are read, updated or deleted, `SELECT`
-    /// included) nor its `WITH CHECK` (rows that are written) is the constant true. Permissive policies are joined by OR, so one
-    /// such policy takes the others away. Left out are: policies whose commands are narrowed again, for the same roles, by a
+    /// included) nor its `WITH CHECK` (rows that are written) is true whatever the row: the constant, a comparison of constants
+    /// (`1 = 1`), a column compared with itself, or any of these behind an `OR`. Permissive policies are joined by OR, so one such
+    /// policy takes the others away. Left out are: policies whose commands are narrowed again, for the same roles, by a
     /// restrictive policy that is not constant itself; policies only for roles on the approved list `access.bypass_rls`; tables
     /// listed in `tenancy.shared`; tables that an extension made.
     ///
     /// A policy only for roles that bypass row-level security anyway is of low severity; so is one on a table that is not
     /// multi-tenant, when it is known which tables are. Where row-level security is off, the policy waits to be enabled: medium.
-    /// Conditions that merely always come out true (`1 = 1`) are not recognised here.
+    /// Conditions that come out true by what a function returns or a table holds (`EXISTS (SELECT 1 FROM ..)`) are not recognised
+    /// here.
     ///
     /// ## Why it matters
     /// Such a policy is mostly left from a first try, or made so that a report works. The tenant's own policy beside it still

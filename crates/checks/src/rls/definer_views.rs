@@ -1,13 +1,15 @@
 //! Views that show rows past the policies of the tables under them.
 
+use super::family::Family;
 use super::grants::{Bound, Grants, listed};
 use super::predicate::is_constant_true;
 use super::{in_each, is_protected};
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_model::facts::{
-    Acl, DatabaseFacts, Oid, PUBLIC, Policy, Relation, RelationKind, ViewDependency,
+    Acl, DatabaseFacts, Inheritance, Oid, PUBLIC, Policy, Relation, RelationKind, ViewDependency,
 };
+use pgattest_model::ident::quote_ident;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, Population, Responsibility, Seen, Severity, Subject,
     SubjectKind, Verdict,
@@ -20,11 +22,12 @@ declare_check! {
     /// when somebody other than its owner uses it. A view reads its tables as its owner, unless it has `security_invoker` (15 and
     /// later; before, every view does). It is reported when that owner is exempt from the policies: it is a superuser, has
     /// `BYPASSRLS`, owns the table (or has its owner's privileges) while row-level security is not forced, or has a policy of its
-    /// own that lets every row through. The finding gives the path from the view to the table and who can use the view.
+    /// own that lets every row through. So is a view that reads a partition without row-level security of its own: the policies of
+    /// the table above it do not reach there. The finding gives the path from the view to the table and who can use the view.
     ///
     /// A view whose owner is bound is not reported: policies that ask for `current_setting` or `current_user` see the session of
-    /// whoever uses the view. Nor is one that nobody but its owner, superusers and roles with `BYPASSRLS` can use, and one that
-    /// an extension made. Materialized views hold copies of rows and are another matter. Whether the view's own conditions
+    /// whoever uses the view. Nor is one that nobody but its owner, superusers and roles with `BYPASSRLS` can use (members of an
+    /// owner with `BYPASSRLS` do not have the attribute, but the view), and one that an extension made. Materialized views hold copies of rows and are another matter. Whether the view's own conditions
     /// limit it to one tenant is not looked at.
     ///
     /// ## Why it matters
@@ -49,6 +52,12 @@ declare_check! {
         since: "0.1.0",
     }
 }
+
+/// Why policies do not bind the owner of a view: completes "its owner ..".
+const SUPERUSER: &str = "is a superuser";
+const TABLE_OWNER: &str = "is exempt as the table's owner";
+/// Why they do not bind anybody: completes "the view ..".
+const PARTITION: &str = "reads a partition without row-level security of its own";
 
 /// The version from which a view can run with its user's rights.
 const SECURITY_INVOKER: u32 = 15;
@@ -78,7 +87,8 @@ impl Check for DefinerViews {
                 let Some(leak) = walk.leak(view) else {
                     continue;
                 };
-                let users = bound.users(view, &grants);
+                let mut users = bound.users(view, &grants);
+                users.extend(inside.members(&bound, &leak));
                 if !users.is_empty() {
                     findings.push(inside.finding(view, &leak, &users));
                 }
@@ -111,6 +121,9 @@ struct Inside<'a> {
     /// What each view reads, in the order of names.
     reads: HashMap<Oid, Vec<&'a Relation>>,
     policies_of: HashMap<Oid, Vec<&'a Policy>>,
+    inheritance: Seen<'a, Vec<Inheritance>>,
+    /// Partitions and inheritance children without row-level security, of tables that have it.
+    open_children: BTreeSet<Oid>,
 }
 
 impl<'a> Inside<'a> {
@@ -136,6 +149,7 @@ impl<'a> Inside<'a> {
         for policy in policies.value {
             policies_of.entry(policy.relation).or_default().push(policy);
         }
+        let inheritance = database.inheritance.here()?;
         Ok(Self {
             database,
             invoker_exists,
@@ -148,6 +162,8 @@ impl<'a> Inside<'a> {
                 .map(|(view, reads)| (view, reads.into_values().collect()))
                 .collect(),
             policies_of,
+            inheritance,
+            open_children: open_children(relations.value, inheritance.value),
         })
     }
 
@@ -162,17 +178,40 @@ impl<'a> Inside<'a> {
         self.invoker_exists && view.option_is_on("security_invoker")
     }
 
+    /// Whether policies stand between the rows and those who read them by their proper name.
+    fn is_protected(&self, relation: &Relation) -> bool {
+        is_protected(relation) || self.open_children.contains(&relation.oid)
+    }
+
+    /// Login roles that have the view because they are members of its owner. Where the owner is exempt as a superuser or as the
+    /// table's owner, so are they, which is ROL-02's and RLS-02's subject.
+    fn members(&self, bound: &Bound<'_>, leak: &Leak<'_>) -> Vec<String> {
+        if matches!(leak.exemption, SUPERUSER | TABLE_OWNER) {
+            return Vec::new();
+        }
+        let view = leak.path.first().map_or(leak.reader, |view| view);
+        let owner = bound.owner(view, self.database);
+        let members = bound.logins(owner);
+        let members = members.iter().filter(|login| login.oid != owner);
+        members
+            .map(|login| format!("{} as a member of its owner", quote_ident(&login.name)))
+            .collect()
+    }
+
     /// Why the owner of a view sees every row of the table; `None` when the policies bind it.
     fn exemption(&self, bound: &Bound<'_>, owner: Oid, table: &Relation) -> Option<&'static str> {
+        if !table.row_security {
+            return Some(PARTITION);
+        }
         let role = bound.graph().role(owner)?;
         if role.superuser {
-            return Some("is a superuser");
+            return Some(SUPERUSER);
         }
         if role.bypass_rls {
             return Some("has BYPASSRLS");
         }
         if !table.force_row_security && bound.inherits(owner, bound.owner(table, self.database)) {
-            return Some("is exempt as the table's owner");
+            return Some(TABLE_OWNER);
         }
         let lets_all = |policy: &&Policy| {
             // A policy for PUBLIC that lets every row through opens the table itself, view or not.
@@ -199,22 +238,35 @@ impl<'a> Inside<'a> {
             .map(|relation| relation.sql_name())
             .collect();
         let (reader, table) = (leak.reader.sql_name(), leak.table.sql_name());
-        let remediation = if self.invoker_exists {
+        let remediation = if leak.exemption == PARTITION {
+            format!(
+                "read the table that {table} is a part of in {reader}, or give {table} the policies of that table: \
+                 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
+            )
+        } else if self.invoker_exists {
             format!("ALTER VIEW {reader} SET (security_invoker = true);")
         } else {
             format!(
                 "give the view {reader} to a role that owns none of the tables and is bound by their policies"
             )
         };
+        let (cause, because) = if leak.exemption == PARTITION {
+            (
+                format!("a view shows every row: it {PARTITION}"),
+                format!("{reader} {PARTITION}"),
+            )
+        } else {
+            (
+                format!("a view shows every row: its owner {}", leak.exemption),
+                format!("{}, the owner of {reader}, {}", leak.owner, leak.exemption),
+            )
+        };
         Finding {
-            cause: format!("a view shows every row: its owner {}", leak.exemption),
+            cause,
             detail: format!(
-                "view {name} shows {} every row of {}: {}, and {}, the owner of {reader}, {}",
+                "view {name} shows {} every row of {table}: {}, and {because}",
                 listed(users),
-                table,
                 path.join(" -> "),
-                leak.owner,
-                leak.exemption
             ),
             severity: Severity::High,
             observations: vec![
@@ -222,11 +274,28 @@ impl<'a> Inside<'a> {
                 self.dependencies.from.clone(),
                 self.policies.from.clone(),
                 self.acls.from.clone(),
+                self.inheritance.from.clone(),
             ],
             remediation,
             subject: Subject::in_database(SubjectKind::View, self.database.name.clone(), name),
         }
     }
+}
+
+/// Tables without row-level security that descend from one that has it.
+fn open_children(relations: &[Relation], inheritance: &[Inheritance]) -> BTreeSet<Oid> {
+    let protected: BTreeSet<Oid> = relations
+        .iter()
+        .filter(|relation| is_protected(relation))
+        .map(|relation| relation.oid)
+        .collect();
+    let family = Family::new(inheritance);
+    relations
+        .iter()
+        .filter(|relation| !relation.row_security && relation.kind != RelationKind::View)
+        .filter(|relation| family.descends_from(relation.oid, &protected))
+        .map(|relation| relation.oid)
+        .collect()
 }
 
 /// One way from a view to a table whose policies do not bind.
@@ -334,7 +403,7 @@ impl<'a> Walk<'a, '_> {
         let as_user = self.inside.runs_as_user(view);
         let mut reach = Reach::default();
         for read in self.read_by(view).iter().copied() {
-            if is_protected(read) {
+            if self.inside.is_protected(read) {
                 reach.protected = true;
                 let exemption = if as_user {
                     None

@@ -182,11 +182,12 @@ fn call<'a>(text: &'a str, function: &str) -> Option<&'a str> {
 /// The text without the parentheses and blanks around the whole of it.
 fn bare(text: &str) -> &str {
     let mut text = text.trim();
-    while let Some(inside) = text
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-        .filter(|inside| is_balanced(inside))
-    {
+    for _ in 0..DEEPEST {
+        let inside = text
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_suffix(')'))
+            .filter(|inside| is_balanced(inside));
+        let Some(inside) = inside else { break };
         text = inside.trim();
     }
     text
