@@ -1,6 +1,6 @@
 //! The ledger: what it lists, what it needs of its cache, and what it says when it is damaged.
 
-use crate::support::{Desk, packages};
+use crate::support::{Desk, members, packages, python, repository};
 use pgattest_testkit::Cluster;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,6 +68,63 @@ async fn the_ledger_is_what_counts_and_its_index_a_cache() {
         broken.stderr.contains("the ledger does not hold together"),
         "{broken}"
     );
+}
+
+#[tokio::test]
+async fn a_checkpoint_kept_elsewhere_shows_that_nothing_was_rewritten() {
+    let cluster = Cluster::builder(15).start().await.unwrap();
+    let desk = Desk::new();
+    let key = desk.key_file("openssh");
+    let kept = |package: &Path| members(package)["ledger/checkpoint"].clone();
+    let seal = |folder: &str| {
+        let connection = cluster.dsn("postgres");
+        let out = [
+            "--out",
+            folder,
+            "--fail-on",
+            "none",
+            "--format",
+            "json=a.json",
+        ];
+        desk.run(&[&["audit", connection.as_str()], &out[..]].concat())
+            .assert_code(0);
+        packages(&desk.path(folder)).remove(0)
+    };
+    let first = seal("first");
+    desk.write("kept", kept(&first));
+    let second = seal("second");
+    desk.write("until", kept(&second));
+    let proof = desk.run(&["ledger", "--since", "kept", "--until", "until"]);
+    proof.assert_code(0);
+    desk.write("proof.json", &proof.stdout);
+
+    let (package, key) = (second.to_str().unwrap(), key.to_str().unwrap());
+    let anchored = |checkpoint: &str, proof: &str| {
+        let anchors = ["--checkpoint", checkpoint, "--consistency", proof];
+        let ours = desk.run(&[&["verify", package, "--key", key], &anchors[..]].concat());
+        let theirs = python()
+            .arg(repository("verifier/pgattest_verify.py"))
+            .args([package, "--key", key])
+            .args(anchors)
+            .current_dir(desk.path(""))
+            .output()
+            .unwrap();
+        assert_eq!(
+            ours.code,
+            theirs.status.code(),
+            "both verifiers agree: {ours}"
+        );
+        ours
+    };
+    let answer = anchored("kept", "proof.json");
+    answer.assert_code(0);
+    answer.assert_says("the ledger agrees with the checkpoint kept elsewhere");
+
+    // The ledger was thrown away and begun again with the same key: its first checkpoint is another.
+    fs::remove_dir_all(desk.path("home/ledger")).unwrap();
+    let again = seal("again");
+    desk.write("rewritten", kept(&again));
+    anchored("rewritten", "proof.json").assert_code(1);
 }
 
 #[test]
