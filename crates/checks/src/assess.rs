@@ -168,13 +168,12 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
             format!("{} could not be assessed", ids(&unseen)),
         );
     }
-    let passed = with(Status::Pass);
-    if passed.is_empty() {
-        return (
-            Status::NotApplicable,
-            "no check of it has a subject here".to_owned(),
-        );
+    let about = control.requires.first();
+    let main = checks.iter().find(|result| Some(&result.meta.id) == about);
+    if let Some(Verdict::NotApplicable(why)) = main.map(|result| &result.verdict) {
+        return (Status::NotApplicable, why.clone());
     }
+    let passed = with(Status::Pass);
     (
         Status::Pass,
         match with(Status::NotApplicable).len() {
@@ -192,5 +191,59 @@ fn plural(count: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{count} {noun}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conclude;
+    use crate::controls::CONTROLS;
+    use crate::registry::CHECKS;
+    use pgattest_model::{CheckResult, Missing, Status, Verdict};
+
+    /// The conclusion on tenant isolation when the check of this name has this verdict and every other one passes.
+    #[track_caller]
+    fn isolation(id: &str, verdict: &Verdict, expected: Status, reason: &str) {
+        let checks: Vec<CheckResult> = CHECKS
+            .iter()
+            .map(|check| CheckResult {
+                meta: check.meta(),
+                verdict: if check.meta().id == id {
+                    verdict.clone()
+                } else {
+                    Verdict::assessed(1, "tables", Vec::new())
+                },
+                fingerprints: Vec::new(),
+            })
+            .collect();
+        let control = CONTROLS
+            .iter()
+            .find(|control| control.name == "tenant-isolation")
+            .unwrap();
+        let result = conclude(control, &checks);
+        assert_eq!((result.status, result.reason.as_str()), (expected, reason));
+    }
+
+    #[test]
+    fn a_control_without_a_subject_does_not_pass_on_what_stands_beside_it() {
+        let nothing = Verdict::NotApplicable("one tenant only".to_owned());
+        isolation("RLS-01", &nothing, Status::NotApplicable, "one tenant only");
+        isolation(
+            "FUN-01",
+            &nothing,
+            Status::Pass,
+            "6 checks passed, 1 not applicable",
+        );
+    }
+
+    #[test]
+    fn one_check_that_could_not_see_is_enough() {
+        let unseen = Verdict::NotAssessed(Missing::because("hidden"));
+        isolation(
+            "FUN-01",
+            &unseen,
+            Status::NotAssessed,
+            "FUN-01 could not be assessed",
+        );
     }
 }

@@ -13,7 +13,8 @@ pub struct Control {
     pub statement: &'static str,
     /// Criteria it serves.
     pub criteria: &'static [Criterion],
-    /// Checks that must all pass for the control to pass.
+    /// Checks that must all pass for the control to pass. The first one is what the control is about: where it has no subject,
+    /// the control has none, whatever the others passed on.
     pub requires: &'static [&'static str],
     /// For a control that nothing here can assess yet: what would.
     pub assessed_by: Option<&'static str>,

@@ -16,7 +16,7 @@ from (
         (
             it.name ~ '(passw|passphrase|passcode|pwd|secret|token|credential|bearer|pepper|hmac)'
             or it.name ~ '[.]' and (
-                it.name ~ '[._-](jwt|salt|kek|dek|cert|private|pass)($|[._-])'
+                it.name ~ '[._-](jwt|salt|kek|dek|cert|private|pw|(db|pg|usr|user|admin|root|smtp|mail|ldap|redis|my)?pass)($|[._-])'
                 or it.name ~ '([._-]|api|app|master|encrypt|encryption|crypt|crypto|signing|sign|access|private|data|aes|rsa|ssh)keys?($|[._-]|id$)'
             )
         )

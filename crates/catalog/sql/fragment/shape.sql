@@ -9,6 +9,7 @@ select
         when it.text ~* '^[{]?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}[}]?$' then 'uuid'
         when it.is_pem
             or it.text ~* '^(0x|.x)?[0-9a-f]{32,}$'
+            or it.text ~ '^ey[A-Za-z0-9_-]{8,}[.]ey[A-Za-z0-9_-]{8,}[.]'
             or (
                 it.text ~ '^[A-Za-z0-9+_-][A-Za-z0-9+/_-]{20,}={0,2}$'
                 and it.text ~ '[0-9]'
@@ -25,7 +26,9 @@ from (
         {} as text,
         {} = '' as is_empty,
         {} ~* '^[a-z][a-z0-9+.-]*://[^[:space:]/@]*:[^[:space:]@]+@'
-            or {} ~* '(^|[^a-z])(password|passwd|pwd)[[:space:]]*=[[:space:]]*[^[:space:]]' as carries_password,
+            or {} ~* '(^|[^a-z])(password|passwd|pwd)["'']?[[:space:]]*[=:][[:space:]]*(?!(null|true|false)($|[^a-z]))["'']?[^[:space:]"'',:-<}]'
+            or {} ~* '(^|["''?&,{[:space:]])(secret|token|(api|access|private|secret)_?key|client_?secret)("[[:space:]]*:|[[:space:]]*=)[[:space:]]*["'']?[^[:space:]"'',:-<}]{6}'
+            or {} ~* '(^|[^a-z])bearer [a-z0-9+/=._~-]{6}' as carries_password,
         pg_catalog.strpos({}, '-----BEGIN ') > 0 as is_pem
     offset 0
 ) as it

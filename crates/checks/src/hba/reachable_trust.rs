@@ -20,6 +20,10 @@ declare_check! {
     /// certificate or Kerberos ticket is medium. From another machine it is critical; on the machine itself it is high where a
     /// superuser or replication is let in, and else medium.
     ///
+    /// The method `ident` is reported as well, as high, where it lets somebody in from another machine: the server asks that
+    /// machine who the client is, and whoever controls it answers. A map in `pg_ident.conf` limits which roles that can be, and is
+    /// not judged here.
+    ///
     /// A `trust` rule that is never reached (an earlier rule takes everything, nobody is in its user list, `hostssl` while
     /// `ssl` is off) lets nobody in and is no finding here. Two limits: the server shows the file as it is now, which is what is
     /// enforced only after the next reload; and it shows names without their quotes, so a database really called `all` looks
@@ -40,7 +44,7 @@ declare_check! {
     ///
     /// ## References
     /// - PostgreSQL documentation, chapter 21.1, The `pg_hba.conf` File
-    /// - PostgreSQL documentation, chapter 21.4, Trust Authentication
+    /// - PostgreSQL documentation, chapter 21.4, Trust Authentication, and 21.8, Ident Authentication
     pub ReachableTrust {
         id: "HBA-01",
         name: "reachable-trust",
@@ -68,11 +72,40 @@ impl Check for ReachableTrust {
 pub(super) fn findings(engine: &Engine, graph: &RoleGraph) -> Vec<Finding> {
     engine
         .rules()
-        .filter(|(rule, _)| {
-            rule.method() == "trust" && rule.client_certificate() != ClientCertificate::NamesRole
+        .filter(|(rule, _)| rule.client_certificate() != ClientCertificate::NamesRole)
+        .filter_map(|(rule, reach)| match rule.method() {
+            "trust" => finding(rule, reach, engine, graph),
+            "ident" => on_the_clients_word(rule, reach, engine, graph),
+            _ => None,
         })
-        .filter_map(|(rule, reach)| finding(rule, reach, engine, graph))
         .collect()
+}
+
+/// `ident` from another machine: that machine says who the client is.
+fn on_the_clients_word(
+    rule: &Rule,
+    reach: &Reach,
+    engine: &Engine,
+    graph: &RoleGraph,
+) -> Option<Finding> {
+    let way = Way::through(rule, reach, |_, origin| origin == Origin::Remote)?;
+    let line = place(rule.source());
+    let severity = match rule.client_certificate() {
+        ClientCertificate::NotAsked => Severity::High,
+        ClientCertificate::FromAuthority | ClientCertificate::NamesRole => Severity::Medium,
+    };
+    Some(Finding {
+        cause: "login on the word of the client's own machine".to_owned(),
+        detail: way.sentence("on the word of the client's machine (ident)", graph)
+            + way.held_back(engine.listening),
+        severity: way.severity(severity, engine.listening),
+        observations: engine.seen_in.clone(),
+        remediation: format!(
+            "In {line}, put scram-sha-256 in the place of ident, once every role that needs the line has a password; \
+             then SELECT pg_reload_conf();"
+        ),
+        subject: Subject::cluster(SubjectKind::HbaRule, line),
+    })
 }
 
 fn finding(rule: &Rule, reach: &Reach, engine: &Engine, graph: &RoleGraph) -> Option<Finding> {

@@ -1,5 +1,6 @@
 //! Roles and databases whose sessions are audited less.
 
+use super::event_triggers;
 use super::pgaudit::{DECIDING, Loss, SessionAudit, required};
 use super::pgaudit_classes::{AuditBaseline, are};
 use crate::check::{Check, declare_check};
@@ -18,7 +19,8 @@ declare_check! {
     /// `ALTER DATABASE .. SET` and `ALTER ROLE .. IN DATABASE .. SET` have had their say, still let every required class of
     /// statements reach the log (see `pgaudit-classes`). It looks at `pgaudit.log`, `pgaudit.log_client`, `pgaudit.log_level` and
     /// `log_min_messages`. A setting of a role in a database wins over the role's, that over the database's, that over the
-    /// cluster's. A setting of a role that cannot log in has no effect, not even after `SET ROLE`, and is of low severity, as is
+    /// cluster's. Sessions that fire no event triggers (`session_replication_role = replica`, from 17 `event_triggers = off`) are
+    /// of medium severity: their DDL is recorded, but without the object's name. A setting of a role that cannot log in has no effect, not even after `SET ROLE`, and is of low severity, as is
     /// one that is overridden for every login role.
     ///
     /// ## Why it matters
@@ -98,6 +100,19 @@ impl Check for AuditOverrides {
                 continue;
             };
             findings.push(shown.finding(row, &loss, severity));
+        }
+        for name in event_triggers::SILENCING {
+            let (affected, unseen) = event_triggers::affected(context, name);
+            let exempting = event_triggers::exempting(name, rows.value, &logins, &affected);
+            let is_set = |row: &RoleSetting| row.name.eq_ignore_ascii_case(name);
+            if rows.value.iter().any(is_set) {
+                not_seen.extend(unseen);
+            }
+            findings.extend(
+                exempting
+                    .into_iter()
+                    .map(|(row, is_used)| shown.without_names(row, is_used)),
+            );
         }
         let population = Population {
             count: logins.len() * databases.len(),
@@ -280,7 +295,7 @@ impl Shown<'_> {
             ),
         };
         let when = if severity == Severity::Low {
-            ", although no login role starts with it today"
+            UNUSED
         } else {
             ""
         };
@@ -293,4 +308,29 @@ impl Shown<'_> {
             subject: Subject::cluster(SubjectKind::Setting, self.subject(row)),
         }
     }
+
+    /// Sessions that fire no event triggers.
+    fn without_names(&self, row: &RoleSetting, is_used: bool) -> Finding {
+        let statement = row.statement(self.roles, self.databases);
+        let (severity, when) = if is_used {
+            (Severity::Medium, "")
+        } else {
+            (Severity::Low, UNUSED)
+        };
+        Finding {
+            cause: "an override keeps pgaudit's event triggers from firing".to_owned(),
+            detail: format!(
+                "{statement} SET {} = {}: DDL records name no object{when}",
+                row.name,
+                quote_literal(&row.value)
+            ),
+            severity,
+            observations: self.observations.clone(),
+            remediation: format!("{statement} RESET {};", row.name),
+            subject: Subject::cluster(SubjectKind::Setting, self.subject(row)),
+        }
+    }
 }
+
+/// The end of a sentence about a setting that waits for somebody.
+const UNUSED: &str = ", although no login role starts with it today";

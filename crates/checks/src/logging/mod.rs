@@ -2,6 +2,7 @@
 
 mod audit_overrides;
 mod connection_log;
+mod event_triggers;
 mod pgaudit;
 mod pgaudit_classes;
 mod pgaudit_loaded;

@@ -1,9 +1,12 @@
 //! pgaudit in memory, and its event triggers in every database.
 
-use super::settings::preloads;
+use super::event_triggers::{SILENCING, affected, silences};
+use super::settings::{baseline, preloads};
 use crate::check::{Check, declare_check};
 use crate::context::Context;
-use pgattest_model::facts::{DatabaseFacts, EventTrigger, Extension, Setting};
+use pgattest_model::facts::{
+    DatabaseFacts, EventTrigger, Extension, FileSetting, Function, Relation, Setting,
+};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Severity,
@@ -14,9 +17,13 @@ use std::collections::BTreeSet;
 declare_check! {
     /// ## What it checks
     /// The library `pgaudit` is loaded through `shared_preload_libraries`, will still be after the next restart, and the
-    /// extension `pgaudit` is created, with both of its event triggers enabled, in every database that accepts connections.
-    /// Template databases are left out: nobody works in them, and an extension in `template1` would be copied into databases
-    /// whose owners did not ask for it.
+    /// extension `pgaudit` is created, with both of its event triggers enabled and calling its own functions, in every database
+    /// that accepts connections; and ordinary sessions fire event triggers (`session_replication_role` is not `replica`, and from
+    /// 17 `event_triggers` is not off; exemptions for a role or database are LOG-03's subject). What a restart will bring is read from the configuration files; without a look at them, a change
+    /// there is seen only once the server was told to reload.
+    ///
+    /// Template databases without a table are left out: nobody works in them, and an extension in `template1` would be copied
+    /// into databases whose owners did not ask for it. One that holds tables is worked in, or makes databases that are.
     ///
     /// ## Why it matters
     /// Without the library nothing is audited at all. Without the extension DDL is still recorded, but the record has neither
@@ -45,8 +52,12 @@ declare_check! {
 
 const LIBRARIES: &str = "shared_preload_libraries";
 
-/// What `CREATE EXTENSION pgaudit` makes, in every version.
-const TRIGGERS: [&str; 2] = ["pgaudit_ddl_command_end", "pgaudit_sql_drop"];
+/// The event triggers that `CREATE EXTENSION pgaudit` makes, in every version, each on its event and with a function called as
+/// itself.
+const TRIGGERS: [(&str, &str); 2] = [
+    ("pgaudit_ddl_command_end", "ddl_command_end"),
+    ("pgaudit_sql_drop", "sql_drop"),
+];
 
 impl Check for PgauditLoaded {
     fn meta(&self) -> &'static Meta {
@@ -67,19 +78,31 @@ impl Check for PgauditLoaded {
             .filter(|database| database.is_template)
             .map(|database| database.oid)
             .collect();
-        let working: Vec<&DatabaseFacts> = context
-            .facts
-            .inside
-            .iter()
-            .filter(|database| !templates.contains(&database.oid))
-            .collect();
-
         let mut findings = Vec::new();
         let mut not_seen = Vec::new();
+        let mut working: Vec<&DatabaseFacts> = Vec::new();
+        for database in &context.facts.inside {
+            if !templates.contains(&database.oid) {
+                working.push(database);
+                continue;
+            }
+            match database.relations.here() {
+                Ok(relations) if relations.iter().any(is_own_table) => working.push(database),
+                Ok(_) => {}
+                Err(missing) => not_seen.push(missing),
+            }
+        }
+
         if preloads(&libraries.value, "pgaudit") {
             match after_restart(context, libraries, from) {
                 Ok(finding) => findings.extend(finding),
                 Err(missing) => not_seen.push(missing),
+            }
+            for name in SILENCING {
+                match silenced(context, name) {
+                    Ok(finding) => findings.extend(finding),
+                    Err(missing) => not_seen.push(missing),
+                }
             }
         } else {
             findings.push(not_loaded(libraries, from));
@@ -119,18 +142,23 @@ fn not_loaded(libraries: &Setting, from: &ObservationId) -> Finding {
     }
 }
 
-/// A restart may bring another value: the files say which.
+/// A restart may bring another value: the files say which, also before the server was told to reload them.
 fn after_restart(
     context: &Context<'_>,
     libraries: &Setting,
     from: &ObservationId,
 ) -> Result<Option<Finding>, Missing> {
-    if !libraries.pending_restart {
-        return Ok(None);
-    }
-    let files = context.facts.file_settings.here()?;
-    let line = files.value.iter().rev().find(|line| line.name == LIBRARIES);
-    if line.is_some_and(|line| preloads(&line.value, "pgaudit")) {
+    let files = match context.facts.file_settings.here() {
+        Ok(files) => files,
+        Err(missing) if libraries.pending_restart => return Err(missing),
+        Err(_) => return Ok(None),
+    };
+    let named = |line: &&FileSetting| line.name.eq_ignore_ascii_case(LIBRARIES);
+    let line = files.value.iter().rev().find(named);
+    // The command line wins over the files.
+    if libraries.source == "command line"
+        || line.is_some_and(|line| preloads(&line.value, "pgaudit"))
+    {
         return Ok(None);
     }
     Ok(Some(Finding {
@@ -143,48 +171,108 @@ fn after_restart(
     }))
 }
 
+/// No session fires event triggers unless its role or database says otherwise.
+fn silenced(context: &Context<'_>, name: &str) -> Result<Option<Finding>, Missing> {
+    let Some(value) = baseline(context, name)?.filter(|found| silences(name, found.value)) else {
+        return Ok(None);
+    };
+    let (affected, not_seen) = affected(context, name);
+    if affected.is_empty() {
+        return not_seen.into_iter().next().map_or(Ok(None), Err);
+    }
+    let detail = format!(
+        "{name} is '{}' (from {}): no event trigger of pgaudit fires, and DDL records name no object",
+        value.value, value.origin
+    );
+    Ok(Some(Finding {
+        cause: "sessions fire no event triggers".to_owned(),
+        detail,
+        severity: Severity::Medium,
+        remediation: if value.origin == "ALTER ROLE ALL" {
+            format!("ALTER ROLE ALL RESET {name};")
+        } else {
+            format!("ALTER SYSTEM RESET {name};")
+        },
+        observations: value.seen_in,
+        subject: Subject::cluster(SubjectKind::Setting, name),
+    }))
+}
+
 fn in_database(database: &DatabaseFacts) -> Result<Option<Finding>, Missing> {
     let extensions = database.extensions.here()?;
     let triggers = database.event_triggers.here()?;
+    let functions = database.functions.here()?;
     let name = quote_ident(&database.name);
-    let (cause, detail, remediation, shown_by) = if !extensions.iter().any(is_pgaudit) {
-        (
+    let pgaudit = extensions.iter().find(|row| row.name == "pgaudit");
+    let silent =
+        pgaudit.and_then(|pgaudit| silent_trigger(triggers.value, functions.value, pgaudit));
+    let (cause, detail, remediation, shown_by) = match (pgaudit, silent) {
+        (None, _) => (
             "extension pgaudit is missing",
             format!("database {name} has no extension pgaudit: DDL records name no object"),
             "CREATE EXTENSION pgaudit;".to_owned(),
-            extensions.from,
-        )
-    } else if let Some(trigger) = silent_trigger(triggers.value) {
-        (
+            vec![extensions.from.clone()],
+        ),
+        (Some(_), Some((trigger, Silence::Off))) => (
             "an event trigger of pgaudit does not fire",
             format!(
                 "event trigger {trigger} of database {name} is disabled or missing: DDL records name no object"
             ),
             format!("ALTER EVENT TRIGGER {trigger} ENABLE;"),
-            triggers.from,
-        )
-    } else {
-        return Ok(None);
+            vec![triggers.from.clone()],
+        ),
+        (Some(_), Some((trigger, Silence::Foreign))) => (
+            "an event trigger is called as pgaudit's and is not",
+            format!(
+                "event trigger {trigger} of database {name} does not call pgaudit's own function: DDL records name no object"
+            ),
+            "DROP EXTENSION pgaudit; CREATE EXTENSION pgaudit;".to_owned(),
+            vec![triggers.from.clone(), functions.from.clone()],
+        ),
+        (Some(_), None) => return Ok(None),
     };
     Ok(Some(Finding {
         cause: cause.to_owned(),
         detail,
         severity: Severity::Medium,
-        observations: vec![shown_by.clone()],
+        observations: shown_by,
         remediation,
         subject: Subject::in_database(SubjectKind::Database, database.name.clone(), name),
     }))
 }
 
-fn is_pgaudit(extension: &Extension) -> bool {
-    extension.name == "pgaudit"
+fn is_own_table(relation: &Relation) -> bool {
+    relation.can_have_policies() && relation.extension == 0
+}
+
+/// Why an event trigger does not do pgaudit's work.
+#[derive(Clone, Copy)]
+enum Silence {
+    /// It is not there, or does not fire.
+    Off,
+    /// It fires something else, or on something else.
+    Foreign,
 }
 
 /// `O` and `A` fire in ordinary sessions; `D` never, `R` only where changes are replicated.
-fn silent_trigger(triggers: &[EventTrigger]) -> Option<&'static str> {
-    TRIGGERS.into_iter().find(|wanted| {
-        !triggers
+fn silent_trigger(
+    triggers: &[EventTrigger],
+    functions: &[Function],
+    pgaudit: &Extension,
+) -> Option<(&'static str, Silence)> {
+    TRIGGERS.into_iter().find_map(|(wanted, event)| {
+        let trigger = triggers
             .iter()
-            .any(|trigger| trigger.name == *wanted && matches!(trigger.enabled.as_str(), "O" | "A"))
+            .find(|trigger| trigger.name == wanted)
+            .filter(|trigger| matches!(trigger.enabled.as_str(), "O" | "A"));
+        let Some(trigger) = trigger else {
+            return Some((wanted, Silence::Off));
+        };
+        let function = functions.iter().find(|row| row.oid == trigger.function);
+        let is_its_own = trigger.event == event
+            && function.is_some_and(|row| {
+                row.name == wanted && row.extension == pgaudit.oid && row.language == "c"
+            });
+        (!is_its_own).then_some((wanted, Silence::Foreign))
     })
 }

@@ -84,14 +84,15 @@ fn subquery(text: &str, depth: usize) -> Option<bool> {
 
 /// Two literals, or twice the same column. A column compared with itself lets through every row that has a value.
 fn comparison(text: &str) -> Option<bool> {
-    let (operator, left, right) = ["<>", ">=", "<=", "=", ">", "<"]
-        .iter()
-        .find_map(|operator| {
-            match split(text, &format!(" {operator} ")).as_slice() {
-                [left, right] => Some((*operator, *left, *right)),
-                _ => None,
-            }
-        })?;
+    let (operator, left, right) =
+        ["<>", ">=", "<=", "=", ">", "<"]
+            .iter()
+            .find_map(
+                |operator| match split(text, &format!(" {operator} ")).as_slice() {
+                    [left, right] => Some((*operator, *left, *right)),
+                    _ => None,
+                },
+            )?;
     let allows_equal = matches!(operator, "=" | ">=" | "<=");
     if is_column(left) && left == right {
         return Some(allows_equal);

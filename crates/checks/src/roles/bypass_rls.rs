@@ -15,8 +15,9 @@ declare_check! {
     /// ## What it checks
     /// Every role with the `BYPASSRLS` attribute is on the approved list (`access.bypass_rls` in `pgattest.toml`). Superusers
     /// bypass policies too; they are ROL-01's subject. The attribute is not inherited: it counts for the role itself and for
-    /// whoever can `SET ROLE` to it, and the path of one such login role is printed. An approved role is approved for its
-    /// members as well.
+    /// whoever can `SET ROLE` to it, and the path of one such login role is printed. Where nobody can, but a login role may grant
+    /// the membership to itself (ADMIN OPTION, and before PostgreSQL 16 CREATEROLE), it is medium. An approved role is approved for
+    /// its members as well.
     ///
     /// ## Why it matters
     /// Policies are what keeps one tenant's rows from another, and for a role with this attribute they do not exist: a
@@ -48,6 +49,7 @@ impl Check for BypassRls {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
+        let graph = context.role_graph()?;
         let becoming = reach::set_role_graph(context)?;
         let observations = reach::observations(context)?;
         // The predefined roles cannot be altered: they would only make the population look larger.
@@ -64,7 +66,7 @@ impl Check for BypassRls {
         let findings = tested
             .iter()
             .filter(|role| role.bypass_rls && !is_approved(context, role))
-            .map(|role| finding(&becoming, role, &observations))
+            .map(|role| finding(graph, &becoming, role, &observations))
             .collect();
         let population = Population {
             count: tested.len(),
@@ -87,9 +89,14 @@ fn is_approved(context: &Context<'_>, role: &Role) -> bool {
         .is_some_and(|approved| approved.contains(&role.name))
 }
 
-fn finding(becoming: &RoleGraph, role: &Role, observations: &[ObservationId]) -> Finding {
+fn finding(
+    graph: &RoleGraph,
+    becoming: &RoleGraph,
+    role: &Role,
+    observations: &[ObservationId],
+) -> Finding {
     let name = quote_ident(&role.name);
-    let (how, severity) = how_used(becoming, role);
+    let (how, severity) = how_used(graph, becoming, role);
     Finding {
         cause: "BYPASSRLS without approval".to_owned(),
         detail: format!("role {name} bypasses row-level security, {how}, and is not approved"),
@@ -101,7 +108,7 @@ fn finding(becoming: &RoleGraph, role: &Role, observations: &[ObservationId]) ->
 }
 
 /// Who can act as the role, in words, and how bad that is. Superusers could anyway.
-fn how_used(becoming: &RoleGraph, role: &Role) -> (String, Severity) {
+fn how_used(graph: &RoleGraph, becoming: &RoleGraph, role: &Role) -> (String, Severity) {
     let holders: Vec<&Role> = becoming
         .holders(role.oid)
         .into_iter()
@@ -122,9 +129,31 @@ fn how_used(becoming: &RoleGraph, role: &Role) -> (String, Severity) {
             ),
             Severity::High,
         ),
-        (false, None) => (
-            "is out of reach of every login role but superusers".to_owned(),
-            Severity::Low,
-        ),
+        (false, None) => match granting(graph, role) {
+            Some(grantor) => (
+                format!(
+                    "can be granted to itself by login role {}",
+                    quote_ident(&grantor.name)
+                ),
+                Severity::Medium,
+            ),
+            None => (
+                "is out of reach of every login role but superusers".to_owned(),
+                Severity::Low,
+            ),
+        },
     }
+}
+
+/// The first login role that may grant itself the role.
+fn granting<'a>(graph: &'a RoleGraph, role: &Role) -> Option<&'a Role> {
+    graph
+        .logins()
+        .filter(|login| !login.superuser)
+        .find(|login| {
+            let acts_as = graph.can_set_role_to(login.oid);
+            acts_as
+                .oids()
+                .any(|oid| graph.can_administer(oid).contains(role.oid))
+        })
 }

@@ -37,7 +37,8 @@ declare_check! {
     /// revoked by itself (`GRANTED BY`). Grant the privileges that were needed to a role of their own. People who may become
     /// superuser in an emergency belong on the approved list.
     ///
-    /// A role with CREATEROLE or with ADMIN OPTION can widen its memberships, though not to a superuser; that is not judged here.
+    /// A role with ADMIN OPTION, and before PostgreSQL 16 one with CREATEROLE, can widen its memberships: not to a superuser, but to
+    /// a role that can become one. That is not judged here, before somebody does it.
     ///
     /// ## References
     /// - PostgreSQL documentation, chapter 22.3, Role Membership (numbers of version 15)

@@ -11,8 +11,9 @@ use pgattest_model::{
 
 declare_check! {
     /// ## What it checks
-    /// No `ALTER ROLE .. SET` or `ALTER DATABASE .. SET` stores what looks like a secret. It does when the value is a connection
-    /// string with a password or key material (a PEM block, a long hexadecimal or base64 string), or when a customised setting
+    /// No `ALTER ROLE .. SET` or `ALTER DATABASE .. SET` stores what looks like a secret. It does when the value is a text with a
+    /// password or token in it (a connection string, a URL, JSON, an HTTP header) or key material (a PEM block, a JSON Web Token, a
+    /// long hexadecimal or base64 string), or when a customised setting
     /// (`app.api_key`) is named after a password, key, token or secret and its value is neither empty, nor yes or no, nor a
     /// number. The server's own settings never hold secrets of this kind and are judged by value alone. Values are classified
     /// inside the server and never leave it, so a finding says what the value looks like and not what it is.
@@ -109,8 +110,8 @@ impl Suspicion {
             && !is_about_a_secret(&row.name);
         let (cause, looks_like, severity) = match row.shape {
             Shape::ConnectionWithPassword => (
-                "setting holds a connection string with a password",
-                "a connection string with a password",
+                "setting holds a text with a password in it",
+                "a connection string or another text with a password or token in it",
                 Severity::High,
             ),
             Shape::KeyMaterial if named_secret => (

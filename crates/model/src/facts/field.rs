@@ -33,9 +33,9 @@ pub enum Shape {
     Uuid,
     /// A short word or name.
     Word,
-    /// A connection string or URL that carries a password.
+    /// A connection string, URL, JSON or header that carries a password or token.
     ConnectionWithPassword,
-    /// PEM, a long hexadecimal or base64 string: key material.
+    /// PEM, a JSON Web Token, a long hexadecimal or base64 string: key material.
     KeyMaterial,
     /// Anything else.
     Text,
