@@ -7,6 +7,7 @@ use pgattest_model::facts::{Database, DatabaseFacts, Oid, PUBLIC, Role, Setting}
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Collected, Facts, Missing, ObservationId, Policy, Seen, ServerVersion};
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
 /// Facts and policy, with what several checks derive from them.
 pub struct Context<'a> {
@@ -14,6 +15,7 @@ pub struct Context<'a> {
     pub facts: &'a Facts,
     /// What is intended.
     pub policy: &'a Policy,
+    roles: OnceCell<HashMap<Oid, &'a Role>>,
     graph: OnceCell<Result<RoleGraph, Missing>>,
     tenancy: OnceCell<Tenancy>,
     hba: OnceCell<Result<Engine, Missing>>,
@@ -33,6 +35,7 @@ impl<'a> Context<'a> {
         Self {
             facts,
             policy,
+            roles: OnceCell::new(),
             graph: OnceCell::new(),
             tenancy: OnceCell::new(),
             hba: OnceCell::new(),
@@ -126,9 +129,10 @@ impl<'a> Context<'a> {
 
     /// A role, when roles were read and it is among them.
     pub fn role(&self, oid: Oid) -> Option<&'a Role> {
-        match &self.facts.roles {
-            Collected::Here { value, .. } => value.iter().find(|role| role.oid == oid),
-            Collected::Missing(_) => None,
-        }
+        let roles = self.roles.get_or_init(|| match &self.facts.roles {
+            Collected::Here { value, .. } => value.iter().map(|role| (role.oid, role)).collect(),
+            Collected::Missing(_) => HashMap::new(),
+        });
+        roles.get(&oid).copied()
     }
 }
