@@ -40,7 +40,11 @@ pub fn render(meta: &Meta, crosswalk: &Crosswalk) -> String {
             let _ = writeln!(page, "| {} | {} |", cell(&framework.name), cell(numbers));
         }
     }
-    let _ = write!(page, "\n{}\n", meta.docs.trim());
+    page.push('\n');
+    // Every line of a doc comment begins with the space after the slashes.
+    for line in meta.docs.trim().lines() {
+        let _ = writeln!(page, "{}", line.strip_prefix(' ').unwrap_or(line));
+    }
     page
 }
 
