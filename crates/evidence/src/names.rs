@@ -57,7 +57,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
 ///
 /// ```
 /// assert_eq!(pgattest_evidence::segment("billing"), "billing");
-/// assert_eq!(pgattest_evidence::segment("../etc"), "etc-75ae45b0eb5d");
+/// assert_eq!(pgattest_evidence::segment("../etc"), "etc-f7f9121fdb53");
 /// ```
 pub fn segment(text: &str) -> String {
     let kept: String = text
