@@ -11,7 +11,7 @@ const PURE: [&str; 7] = [
 ];
 
 /// What a pure crate may depend on: values in, values out.
-const PURE_DEPENDENCIES: [&str; 29] = [
+const PURE_DEPENDENCIES: [&str; 30] = [
     "anstyle",
     "askama",
     "base64",
@@ -36,6 +36,7 @@ const PURE_DEPENDENCIES: [&str; 29] = [
     "serde_json_canonicalizer",
     "sha2",
     "ssh-key",
+    "strsim",
     "textwrap",
     "thiserror",
     "toml",

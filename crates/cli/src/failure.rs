@@ -26,6 +26,14 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
+
+    /// A failure from an error that may know itself what to do next.
+    pub(crate) fn of(error: impl Into<anyhow::Error>, hint: Option<String>) -> Self {
+        Self {
+            hint,
+            ..Self::from(error)
+        }
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

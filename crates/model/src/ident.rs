@@ -215,7 +215,8 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-fn is_invisible(c: char) -> bool {
+/// Characters that act on a terminal, hide, or make text read differently from what it is.
+pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

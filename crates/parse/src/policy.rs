@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use strsim::levenshtein;
 use toml::Spanned;
 
 /// pgaudit's statement classes. `all` and `none` and exclusions (`-misc`) are for the server's setting, not for a requirement.
@@ -251,32 +252,12 @@ fn suggestion(message: &str) -> Option<String> {
         .starts_with("unknown field")
         .then(|| quoted.next())
         .flatten()?;
-    let nearest = quoted.min_by_key(|known| distance(unknown, known))?;
-    Some(if distance(unknown, nearest) <= 3 {
+    let nearest = quoted.min_by_key(|known| levenshtein(unknown, known))?;
+    Some(if levenshtein(unknown, nearest) <= 3 {
         format!("did you mean `{nearest}`?")
     } else {
         format!("`{nearest}` is one key that exists here")
     })
-}
-
-/// Edits (insert, delete, replace) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use pgattest_model::ident::is_invisible;
+
 /// The longest piece of foreign text that a message quotes, in characters.
 const LONGEST: usize = 2_000;
 
@@ -12,12 +14,12 @@ const LONGEST: usize = 2_000;
 /// text become `\n`, `\t` or `\u{1b}`; text beyond 2,000 characters is cut and marked. Everything
 /// else stays as it is.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hostile) && text.chars().nth(LONGEST).is_none() {
+    if !text.chars().any(is_invisible) && text.chars().nth(LONGEST).is_none() {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars().take(LONGEST) {
-        if is_hostile(character) {
+        if is_invisible(character) {
             // `escape_default` gives `\n`, `\r`, `\t` and `\u{..}`.
             shown.extend(character.escape_default());
         } else {
@@ -29,21 +31,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         let _ = write!(shown, "... ({rest} more characters)");
     }
     Cow::Owned(shown)
-}
-
-/// Characters that act on a terminal, or make text read differently from what it is.
-fn is_hostile(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{00AD}'
-            | '\u{061C}'
-            | '\u{180E}'
-            | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}'
-            | '\u{FEFF}'
-            | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}')
 }
 
 /// Quotes a value for a keyword/value connection string, so that libpq reads it back unchanged.

@@ -69,10 +69,7 @@ fn canonical(time: &str) -> Result<String, Failure> {
 fn resolve(connection: Option<&str>, printer: &Printer) -> Result<ConnectOptions, Failure> {
     let options = ConnectOptions::resolve(connection, &ProcessEnv).map_err(|error| {
         let hint = error.hint();
-        Failure {
-            hint,
-            ..Failure::from(error)
-        }
+        Failure::of(error, hint)
     })?;
     for warning in options.warnings() {
         printer.warning(&warning.to_string());
@@ -110,10 +107,7 @@ fn collect(
     collected.map_err(|error| match error {
         CollectError::Connect(error) => {
             let hint = error.hint();
-            Failure {
-                hint,
-                ..Failure::from(error)
-            }
+            Failure::of(error, hint)
         }
         CollectError::Stopped => {
             fail("interrupted: nothing was written, and nothing is left running on the server")
