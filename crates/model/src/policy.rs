@@ -15,6 +15,12 @@ pub struct Policy {
     pub logging: Logging,
     /// `[transport]`.
     pub transport: Transport,
+    /// `[extensions]`.
+    pub extensions: Extensions,
+    /// `[egress]`.
+    pub egress: Egress,
+    /// `[[classification]]`.
+    pub classification: Vec<Classification>,
 }
 
 /// Who may hold what.
@@ -26,6 +32,29 @@ pub struct Access {
     pub bypass_rls: Option<BTreeSet<String>>,
     /// Login roles approved to run programs or touch files on the server. `None`: none but superusers.
     pub server_files: Option<BTreeSet<String>>,
+    /// Roles approved to have CREATEROLE. `None`: none but superusers.
+    pub create_role: Option<BTreeSet<String>>,
+    /// Roles approved to have CREATEDB. `None`: none but superusers.
+    pub create_database: Option<BTreeSet<String>>,
+    /// Logins that exist for replication or backup only, approved to have REPLICATION. `None`: none are known.
+    pub replication: Option<BTreeSet<String>>,
+    /// Roles approved to hand rights on: memberships WITH ADMIN OPTION, privileges WITH GRANT OPTION. `None`: none but superusers.
+    pub administrators: Option<BTreeSet<String>>,
+    /// Roles approved to read or write every table (`pg_read_all_data`, `pg_write_all_data`). `None`: none but superusers.
+    pub all_data: Option<BTreeSet<String>>,
+    /// Roles approved to hold the predefined roles of monitoring and maintenance. `None`: none but superusers.
+    pub monitoring: Option<BTreeSet<String>>,
+    /// Login roles approved to own databases, schemas and tables and to change them: those that run migrations.
+    /// `None`: none but superusers.
+    pub schema_owners: Option<BTreeSet<String>>,
+    /// Superusers approved to log in, for emergencies. `None`: only the bootstrap superuser.
+    pub break_glass: Option<BTreeSet<String>>,
+    /// Whether every password must have an end (`VALID UNTIL`).
+    pub passwords_expire: bool,
+    /// Schemas, as `schema` or `database.schema`, that PUBLIC is meant to use.
+    pub public_schemas: BTreeSet<String>,
+    /// Databases that PUBLIC is meant to connect to.
+    pub public_databases: BTreeSet<String>,
 }
 
 /// How tenants are told apart.
@@ -50,6 +79,9 @@ pub struct Logging {
     pub classes: Option<BTreeSet<String>>,
     /// Days that logs must be kept. `None`: 365.
     pub retention_days: Option<u32>,
+    /// What takes the server's standard error when the logging collector is off: `journald`, `the container runtime`.
+    /// `None`: nobody said.
+    pub captured_by: Option<String>,
 }
 
 /// How connections must be protected.
@@ -59,4 +91,31 @@ pub struct Transport {
     pub minimum_tls: Option<String>,
     /// Networks in CIDR form whose addresses a `pg_hba` rule may admit even though they are wide.
     pub trusted_networks: BTreeSet<String>,
+    /// Names that the server's certificate must carry. Empty: the name that was connected to.
+    pub certificate_names: BTreeSet<String>,
+    /// Days that the certificate must still be valid. `None`: 30.
+    pub certificate_days: Option<u32>,
+}
+
+/// What may be installed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Extensions {
+    /// Extensions approved. `None`: those that come with PostgreSQL and are trusted, and pgaudit.
+    pub approved: Option<BTreeSet<String>>,
+}
+
+/// What may leave the cluster.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Egress {
+    /// Publications approved, as `name` or `database.name`. `None`: nobody said.
+    pub publications: Option<BTreeSet<String>>,
+}
+
+/// Columns that hold data to be protected beyond the rest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Classification {
+    /// What the data is: `pii`, `cardholder`, `health`. The organisation's own word.
+    pub class: String,
+    /// Columns, as `schema.table.column` or `database.schema.table.column`; `*` as the column is every column.
+    pub columns: BTreeSet<String>,
 }

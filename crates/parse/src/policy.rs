@@ -1,7 +1,9 @@
 //! `pgattest.toml`, the policy file.
 
 use pgattest_model::Policy;
-use pgattest_model::policy::{Access, Logging, Tenancy, Transport};
+use pgattest_model::policy::{
+    Access, Classification, Egress, Extensions, Logging, Tenancy, Transport,
+};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -61,6 +63,12 @@ struct File {
     logging: LoggingSection,
     #[serde(default)]
     transport: TransportSection,
+    #[serde(default)]
+    extensions: ExtensionsSection,
+    #[serde(default)]
+    egress: EgressSection,
+    #[serde(default)]
+    classification: Vec<ClassificationEntry>,
 }
 
 #[derive(Default, Deserialize)]
@@ -75,6 +83,20 @@ struct AccessSection {
     superusers: Option<BTreeSet<String>>,
     bypass_rls: Option<BTreeSet<String>>,
     server_files: Option<BTreeSet<String>>,
+    create_role: Option<BTreeSet<String>>,
+    create_database: Option<BTreeSet<String>>,
+    replication: Option<BTreeSet<String>>,
+    administrators: Option<BTreeSet<String>>,
+    all_data: Option<BTreeSet<String>>,
+    monitoring: Option<BTreeSet<String>>,
+    schema_owners: Option<BTreeSet<String>>,
+    break_glass: Option<BTreeSet<String>>,
+    #[serde(default)]
+    passwords_expire: bool,
+    #[serde(default)]
+    public_schemas: BTreeSet<String>,
+    #[serde(default)]
+    public_databases: BTreeSet<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -94,6 +116,7 @@ struct TenancySection {
 struct LoggingSection {
     classes: Option<Vec<Spanned<String>>>,
     retention_days: Option<Spanned<u32>>,
+    captured_by: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -102,6 +125,28 @@ struct TransportSection {
     minimum_tls: Option<Spanned<String>>,
     #[serde(default)]
     trusted_networks: Vec<Spanned<String>>,
+    #[serde(default)]
+    certificate_names: BTreeSet<String>,
+    certificate_days: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtensionsSection {
+    approved: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EgressSection {
+    publications: Option<BTreeSet<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassificationEntry {
+    class: String,
+    columns: Vec<Spanned<String>>,
 }
 
 impl File {
@@ -112,6 +157,17 @@ impl File {
                 superusers: self.access.superusers,
                 bypass_rls: self.access.bypass_rls,
                 server_files: self.access.server_files,
+                create_role: self.access.create_role,
+                create_database: self.access.create_database,
+                replication: self.access.replication,
+                administrators: self.access.administrators,
+                all_data: self.access.all_data,
+                monitoring: self.access.monitoring,
+                schema_owners: self.access.schema_owners,
+                break_glass: self.access.break_glass,
+                passwords_expire: self.access.passwords_expire,
+                public_schemas: self.access.public_schemas,
+                public_databases: self.access.public_databases,
             },
             tenancy: self.tenancy.into_tenancy()?,
             logging: Logging {
@@ -121,6 +177,7 @@ impl File {
                     .map(|classes| classes.into_iter().map(class).collect::<Result<_, _>>())
                     .transpose()?,
                 retention_days: self.logging.retention_days.map(days).transpose()?,
+                captured_by: self.logging.captured_by,
             },
             transport: Transport {
                 minimum_tls: self.transport.minimum_tls.map(tls_version).transpose()?,
@@ -130,7 +187,20 @@ impl File {
                     .into_iter()
                     .map(network)
                     .collect::<Result<_, _>>()?,
+                certificate_names: self.transport.certificate_names,
+                certificate_days: self.transport.certificate_days,
             },
+            extensions: Extensions {
+                approved: self.extensions.approved,
+            },
+            egress: Egress {
+                publications: self.egress.publications,
+            },
+            classification: self
+                .classification
+                .into_iter()
+                .map(ClassificationEntry::into_classification)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -168,6 +238,19 @@ impl TenancySection {
     }
 }
 
+impl ClassificationEntry {
+    fn into_classification(self) -> Result<Classification, PolicyError> {
+        Ok(Classification {
+            class: self.class,
+            columns: self
+                .columns
+                .into_iter()
+                .map(column_name)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 fn setting_name(value: Spanned<String>) -> Result<String, PolicyError> {
     require(
         value,
@@ -183,6 +266,15 @@ fn relation_name(value: Spanned<String>) -> Result<String, PolicyError> {
         |text| text.contains('.'),
         "a relation is named with its schema",
         "public.orders",
+    )
+}
+
+fn column_name(value: Spanned<String>) -> Result<String, PolicyError> {
+    require(
+        value,
+        |text| text.matches('.').count() >= 2,
+        "a column is named with its schema and table",
+        "public.customers.ssn",
     )
 }
 
@@ -312,7 +404,9 @@ mod tests {
         refuses(
             "[access]\nsuperuser = [\"postgres\"]\n",
             "superuser",
-            "unknown field `superuser`, expected one of `superusers`, `bypass_rls`, `server_files`",
+            "unknown field `superuser`, expected one of `superusers`, `bypass_rls`, `server_files`, `create_role`, \
+             `create_database`, `replication`, `administrators`, `all_data`, `monitoring`, `schema_owners`, `break_glass`, \
+             `passwords_expire`, `public_schemas`, `public_databases`",
             Some("did you mean `superusers`?"),
         );
     }

@@ -122,6 +122,7 @@ fn open(engine: &Engine, trusted: &[&str]) -> Vec<String> {
     let policy = Transport {
         minimum_tls: None,
         trusted_networks: trusted.iter().map(|&network| network.to_owned()).collect(),
+        ..Transport::default()
     };
     said(&open_addresses::findings(engine, &policy))
 }
