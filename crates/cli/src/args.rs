@@ -67,7 +67,8 @@ pub(crate) struct AuditArgs {
     /// The policy: what is intended, so that a decision is not taken for an accident [default: ./pgattest.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// A report to write; `text` to the terminal unless a FILE is named. Repeatable
+    /// A report to write: text, json, html, sarif, junit, csv or markdown; to standard output unless a FILE is named.
+    /// Repeatable [default: text]
     #[arg(long = "format", value_name = "FORMAT[=FILE]", value_parser = parse_format)]
     pub(crate) formats: Vec<Format>,
     /// Seal an evidence package into this directory
@@ -164,6 +165,10 @@ pub(crate) enum FormatKind {
     Text,
     Json,
     Html,
+    Sarif,
+    Junit,
+    Csv,
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -207,8 +212,9 @@ fn parse_format(text: &str) -> Result<Format, String> {
         Some((word, file)) => (word, Some(PathBuf::from(file))),
         None => (text, None),
     };
-    let kind = FormatKind::from_str(word, false)
-        .map_err(|_| format!("`{word}` is not a format: text, json or html"))?;
+    let kind = FormatKind::from_str(word, false).map_err(|_| {
+        format!("`{word}` is not a format: text, json, html, sarif, junit, csv or markdown")
+    })?;
     Ok(Format { kind, file })
 }
 

@@ -4,14 +4,18 @@
 //! same bytes. Names in an audit are hostile, so each format escapes for its own medium: the terminal and HTML show control
 //! characters and bidirectional overrides as `\u{..}`, JSON writes them as `\uXXXX`.
 
+pub mod csv;
 pub mod explain;
 pub mod html;
 pub mod json;
+pub mod junit;
 mod markdown;
 mod package;
 pub mod page;
 mod paint;
+pub mod pull_request;
 pub mod readme;
+pub mod sarif;
 pub mod text;
 pub mod view;
 

@@ -12,7 +12,7 @@ use crate::sealing;
 use pgattest_checks::crosswalk::crosswalk;
 use pgattest_collect::{CollectError, Collection, Limits, collect_until};
 use pgattest_model::{Audit, Run, Status};
-use pgattest_report::{Screen, html, json, text};
+use pgattest_report::{Screen, csv, html, json, junit, pull_request, sarif, text};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::path::Path;
 use std::time::Duration;
@@ -169,6 +169,10 @@ fn write(
             )
         }
         FormatKind::Json => json::render(audit),
+        FormatKind::Sarif => sarif::render(audit),
+        FormatKind::Junit => junit::render(audit),
+        FormatKind::Csv => csv::render(audit),
+        FormatKind::Markdown => pull_request::render(audit),
         FormatKind::Html => {
             let organization = policy.policy.organization.as_deref();
             html::render(

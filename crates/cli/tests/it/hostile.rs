@@ -2,6 +2,7 @@
 
 use crate::permissive::assert_valid;
 use crate::support::{Desk, Report, subject, text};
+use crate::validators;
 use pgattest_model::ident::{quote_ident, quote_literal};
 use pgattest_testkit::Cluster;
 use std::fmt::Write as _;
@@ -132,6 +133,14 @@ async fn hostile_names_are_only_names() {
             "json=audit.json",
             "--format",
             "html=report.html",
+            "--format",
+            "sarif=audit.sarif",
+            "--format",
+            "junit=audit.xml",
+            "--format",
+            "csv=audit.csv",
+            "--format",
+            "markdown=audit.md",
             "--out",
             "out",
         ]);
@@ -139,6 +148,11 @@ async fn hostile_names_are_only_names() {
         assert_harmless_text("standard output", &answer.text());
         assert_harmless_text("standard error", &answer.stderr);
         assert_harmless_html(&fs::read_to_string(desk.path("report.html")).unwrap());
+        for file in ["audit.sarif", "audit.xml", "audit.csv", "audit.md"] {
+            let text = fs::read_to_string(desk.path(file)).unwrap();
+            assert_harmless_text(file, &text.replace("\r\n", "\n"));
+        }
+        validators::accept(&desk);
 
         let json = fs::read(desk.path("audit.json")).unwrap();
         assert_valid(&json);

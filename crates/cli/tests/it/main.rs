@@ -17,4 +17,5 @@ mod servers;
 mod support;
 mod tamper;
 mod terminal;
+mod validators;
 mod zip_file;

@@ -282,16 +282,29 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// The Python that `script/bootstrap` prepares.
 pub(crate) fn python() -> Command {
-    let tools = std::env::var_os("PGATTEST_TOOLS").map_or_else(default_tools, PathBuf::from);
-    let python = tools.join("python/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run script/bootstrap (or set PGATTEST_TOOLS)",
-        python.display()
-    );
-    let mut command = start(&python);
+    let mut command = tool("python/bin/python");
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
+}
+
+/// The validator of SARIF logs that `script/bootstrap` prepares.
+pub(crate) fn sarif_multitool() -> Command {
+    let mut command = tool("sarif-multitool/Sarif.Multitool");
+    // It speaks no language but English, and then needs no library for others.
+    command.env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1");
+    command
+}
+
+#[track_caller]
+fn tool(name: &str) -> Command {
+    let tools = std::env::var_os("PGATTEST_TOOLS").map_or_else(default_tools, PathBuf::from);
+    let program = tools.join(name);
+    assert!(
+        program.exists(),
+        "{} is missing: run script/bootstrap (or set PGATTEST_TOOLS)",
+        program.display()
+    );
+    start(&program)
 }
 
 /// A program that the test starts.

@@ -7,6 +7,7 @@
 
 mod explain;
 mod fixture;
+mod formats;
 mod html;
 mod json;
 mod readme;
