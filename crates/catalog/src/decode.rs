@@ -38,6 +38,7 @@ pub fn decode(observations: &[Observation]) -> Facts {
         tablespaces: record.cluster("tablespaces"),
         shared_acls: record.cluster("shared-acls"),
         hba_rules: record.cluster("hba-rules"),
+        hba_files: record.cluster("hba-files"),
         ident_maps: record.cluster("ident-maps"),
         sessions: record.cluster("sessions"),
         slots: record.cluster("slots"),

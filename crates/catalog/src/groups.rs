@@ -67,6 +67,9 @@ const OPEN_FILE_SETTINGS: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_a
 const OPEN_HBA_RULES: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO {role}; \
     GRANT SELECT ON pg_catalog.pg_hba_file_rules TO {role}; \
     -- lets the role read LDAP and RADIUS secrets in pg_hba.conf, if there are any";
+const OPEN_HBA_FILES: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO {role}; \
+    GRANT pg_read_all_settings TO {role}; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO {role}; \
+    GRANT SELECT ON pg_catalog.pg_hba_file_rules TO {role}; -- lets the role see the size and time of every file the server can see";
 const OPEN_IDENT_MAPS: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ident_file_mappings() TO {role}; \
     GRANT SELECT ON pg_catalog.pg_ident_file_mappings TO {role};";
 const OPEN_SUBSCRIPTIONS: &str = "GRANT SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO {role};";
@@ -105,6 +108,7 @@ pub static GROUPS: &[Group] = &[
     group!(Cluster, "tablespaces"),
     group!(Cluster, "shared-acls"),
     group!(Cluster, "hba-rules", opens OPEN_HBA_RULES),
+    group!(Cluster, "hba-files", opens OPEN_HBA_FILES),
     group!(Cluster, "ident-maps", from 15, opens Some(OPEN_IDENT_MAPS)),
     group!(Cluster, "sessions"),
     group!(Cluster, "slots"),

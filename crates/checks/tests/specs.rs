@@ -94,6 +94,9 @@ async fn start(major: u32, config: &Config) -> Result<Cluster> {
     if let Some(hba) = &config.hba {
         builder = builder.hba(hba);
     }
+    if let Some(ident) = &config.ident {
+        builder = builder.ident(ident);
+    }
     builder.start().await
 }
 

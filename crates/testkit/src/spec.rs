@@ -73,6 +73,8 @@ pub struct Config {
     pub settings: BTreeMap<String, String>,
     /// The whole text of `pg_hba.conf`.
     pub hba: Option<String>,
+    /// The whole text of `pg_ident.conf`.
+    pub ident: Option<String>,
 }
 
 /// Majors as a range in words or as a list.

@@ -82,6 +82,21 @@ impl Engine {
         self.ruleset.rules().iter().zip(&self.reaches)
     }
 
+    /// The rule at a position.
+    pub(super) fn rule(&self, at: usize) -> Option<&Rule> {
+        self.ruleset.rule(at)
+    }
+
+    /// What keeps any verdict on the rules from being a pass.
+    pub(crate) fn not_seen(&self) -> &[Missing] {
+        &self.not_seen
+    }
+
+    /// Every observation that the reach rests on.
+    pub(crate) fn seen_in(&self) -> &[ObservationId] {
+        &self.seen_in
+    }
+
     /// Whether the server offers TLS.
     pub(super) const fn offers_tls(&self) -> bool {
         self.ruleset.terms().tls
@@ -96,6 +111,25 @@ impl Engine {
             },
             findings,
             not_seen: self.not_seen.clone(),
+        }
+    }
+
+    /// The verdict on all rules when something else that it takes was missing too.
+    pub(super) fn verdict_without(&self, findings: Vec<Finding>, missing: Missing) -> Verdict {
+        match self.verdict(findings) {
+            Verdict::Assessed {
+                population,
+                findings,
+                mut not_seen,
+            } => {
+                not_seen.push(missing);
+                Verdict::Assessed {
+                    population,
+                    findings,
+                    not_seen,
+                }
+            }
+            other => other,
         }
     }
 }

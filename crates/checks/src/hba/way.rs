@@ -110,7 +110,7 @@ impl<'a> Way<'a> {
             place(self.rule.source()),
             who(&self.roles(graph)),
             self.into(),
-            self.from(),
+            self.by(),
         )
     }
 
@@ -164,16 +164,23 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn from(&self) -> String {
+    fn by(&self) -> String {
+        if self.rule.source().connection_type == "local" {
+            return "over the Unix socket".to_owned();
+        }
+        format!("from {}", self.from())
+    }
+
+    /// Where they come from: `10.0.0.0/8`, `hosts named ..`. For a Unix socket it means nothing.
+    pub(super) fn from(&self) -> String {
         let source = self.rule.source();
-        match (source.connection_type.as_str(), source.address.as_str()) {
-            ("local", _) => "over the Unix socket".to_owned(),
-            (_, "samehost") => "from the server's own addresses".to_owned(),
-            (_, "samenet") => "from the networks that the server is in".to_owned(),
-            (_, name) if self.rule.extent().is_approximate && source.netmask.is_empty() => {
-                format!("from hosts named {}", visible(name))
+        match source.address.as_str() {
+            "samehost" => "the server's own addresses".to_owned(),
+            "samenet" => "the networks that the server is in".to_owned(),
+            name if self.rule.extent().is_approximate && source.netmask.is_empty() => {
+                format!("hosts named {}", visible(name))
             }
-            _ => format!("from {}", in_words(&self.addresses())),
+            _ => in_words(&self.addresses()),
         }
     }
 }

@@ -176,6 +176,7 @@ fn facts(inside: Vec<DatabaseFacts>) -> Facts {
         tablespaces: unread(),
         shared_acls: unread(),
         hba_rules: unread(),
+        hba_files: unread(),
         ident_maps: unread(),
         sessions: unread(),
         slots: unread(),

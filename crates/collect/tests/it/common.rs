@@ -98,6 +98,7 @@ impl Look {
             tablespaces,
             shared_acls,
             hba_rules,
+            hba_files,
             ident_maps,
             sessions,
             slots,

@@ -20,7 +20,7 @@ async fn what_a_role_may_not_see_is_missing_with_the_grant_that_opens_it() {
         // A session of somebody else, held open over the look.
         let _other = cluster.client_as("other", "postgres").await.unwrap();
         let before = look_as(&cluster, "auditor").await;
-        let mut closed = vec!["file_settings", "verifiers", "hba_rules"];
+        let mut closed = vec!["file_settings", "verifiers", "hba_rules", "hba_files"];
         if major >= 15 {
             closed.push("ident_maps");
         }

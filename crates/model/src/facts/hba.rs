@@ -87,3 +87,30 @@ pub struct IdentMap {
     #[serde(deserialize_with = "flag")]
     pub is_regex: bool,
 }
+
+/// One configuration file of client authentication.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HbaFile {
+    /// `hba` or `ident`.
+    pub kind: String,
+    /// The file.
+    pub file: String,
+    /// When it was last changed: RFC 3339 in UTC, to the second.
+    pub modified_at: String,
+    /// When the server last loaded its configuration: RFC 3339 in UTC.
+    pub loaded_at: String,
+    /// Whether it was changed after that.
+    #[serde(deserialize_with = "flag")]
+    pub changed_after_load: bool,
+}
+
+impl HbaFile {
+    /// The file's name without its directory.
+    pub fn name(&self) -> String {
+        self.file
+            .rsplit('/')
+            .next()
+            .unwrap_or(&self.file)
+            .to_owned()
+    }
+}

@@ -22,7 +22,7 @@ pub use cluster::{Database, Extension, Schema, Server, Tablespace};
 pub use code::{EventTrigger, Function, Language, Rule, Trigger};
 pub use field::{KeyKind, Shape};
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
-pub use hba::{HbaOption, HbaRule, IdentMap};
+pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
 pub use replication::{Publication, PublicationRelation, Slot, Subscription};
@@ -63,6 +63,8 @@ pub struct Facts {
     pub shared_acls: Collected<Vec<Acl>>,
     /// `pg_hba.conf` as it is now.
     pub hba_rules: Collected<Vec<HbaRule>>,
+    /// When `pg_hba.conf`, what it includes, and `pg_ident.conf` were changed.
+    pub hba_files: Collected<Vec<HbaFile>>,
     /// `pg_ident.conf` as it is now (15 and later).
     pub ident_maps: Collected<Vec<IdentMap>>,
     /// Live sessions.
