@@ -12,6 +12,15 @@ use pgattest_model::facts::Database;
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Observation, ObservationId, Outcome, ServerVersion};
 use pgattest_wire::{ConnectOptions, connect};
+use std::time::Duration;
+
+/// How long to wait between attempts for a connection to become free.
+const PATIENCE_FOR_A_CONNECTION: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+];
 
 /// What a run needs to know.
 pub(crate) struct Run<'a, P> {
@@ -105,9 +114,8 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
             others.await
         };
         for (at, look) in others {
-            // Our own connections may have been what took the last free one: now they are closed.
             let look = match databases.get(at) {
-                Some(database) if look.no_connection_free => self.elsewhere(database, who).await,
+                Some(database) if look.no_connection_free => self.again(database, who).await,
                 _ => look,
             };
             if look.no_connection_free {
@@ -122,6 +130,19 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
             .into_iter()
             .flat_map(|(_, observations)| observations)
             .collect()
+    }
+
+    /// A database that no connection was free for. Our own may have been what took the last one: now they are closed, but a
+    /// server process still counts for a moment after it has said good-bye.
+    async fn again(&self, database: &Database, who: &Who) -> Look {
+        for wait in PATIENCE_FOR_A_CONNECTION {
+            let look = self.elsewhere(database, who).await;
+            if !look.no_connection_free {
+                return look;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        self.elsewhere(database, who).await
     }
 
     /// One database on a connection of its own.
