@@ -10,6 +10,7 @@ select
     r.rolreplication as replication,
     r.rolbypassrls as bypass_rls,
     r.rolconnlimit as connection_limit,
-    coalesce(r.rolvaliduntil::text, '') as valid_until
+    coalesce(r.rolvaliduntil::text, '') as valid_until,
+    coalesce(r.rolvaliduntil < pg_catalog.clock_timestamp(), false) as expired
 from pg_catalog.pg_roles as r
 order by r.oid

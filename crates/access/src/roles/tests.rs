@@ -306,5 +306,6 @@ fn login(oid: Oid, name: &str) -> Role {
         bypass_rls: false,
         connection_limit: -1,
         valid_until: String::new(),
+        expired: false,
     }
 }

@@ -129,6 +129,7 @@ pub(crate) fn collect(cluster: &Cluster) -> Result<RoleGraph> {
             bypass_rls: false,
             connection_limit: -1,
             valid_until: String::new(),
+            expired: false,
         })
         .collect();
     let options = if cluster.major() >= 16 {

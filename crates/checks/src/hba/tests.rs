@@ -71,6 +71,7 @@ fn graph() -> RoleGraph {
         bypass_rls: false,
         connection_limit: -1,
         valid_until: String::new(),
+        expired: false,
     };
     let roles = [("postgres", 10), ("app", 20_001), ("a\nb", 20_002)].map(role);
     RoleGraph::new(&roles, &[], VERSION)

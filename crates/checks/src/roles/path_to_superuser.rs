@@ -184,6 +184,7 @@ mod tests {
             bypass_rls: false,
             connection_limit: -1,
             valid_until: String::new(),
+            expired: false,
         }
     }
 

@@ -13,7 +13,7 @@ const OWN_SESSION: &str = "role,login_role,database,superuser,reads_all_settings
 const DATABASES: &str = "oid,name,owner,allows_connections,is_template,may_connect,connection_limit,encoding\n\
     5,shop,10,t,f,t,-1,UTF8\n6,\"=cmd()\",10,t,f,t,-1,UTF8\n";
 const ROLES: &str = "oid,name,superuser,inherit,create_role,create_db,can_login,replication,bypass_rls,connection_limit,\
-    valid_until\n10,postgres,t,t,t,t,t,t,t,-1,\"\"\n20,app,f,t,f,f,t,f,f,-1,\"\"\n21,standby,f,t,f,f,t,t,f,-1,\"\"\n";
+    valid_until,expired\n10,postgres,t,t,t,t,t,t,t,-1,\"\",f\n20,app,f,t,f,f,t,f,f,-1,\"\",f\n21,standby,f,t,f,f,t,t,f,-1,\"\",f\n";
 const SESSIONS: &str = "pid,database,role,application_name,backend_type,client_address,unix_socket,visible,tls,tls_version,\
     tls_cipher,gss_encrypted,own\n";
 

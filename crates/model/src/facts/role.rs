@@ -43,6 +43,9 @@ pub struct Role {
     pub connection_limit: i32,
     /// `VALID UNTIL` as text; empty when there is none.
     pub valid_until: String,
+    /// Whether that has passed, on the server's clock when it was asked. It ends the password, and nothing else.
+    #[serde(deserialize_with = "flag")]
+    pub expired: bool,
 }
 
 impl Role {

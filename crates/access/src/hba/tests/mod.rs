@@ -102,6 +102,7 @@ fn graph(roles: &[&str]) -> RoleGraph {
         bypass_rls: false,
         connection_limit: -1,
         valid_until: String::new(),
+        expired: false,
     };
     let memberships = parts.iter().flat_map(|(member, groups)| {
         // No option is set: `+group` means every membership.
