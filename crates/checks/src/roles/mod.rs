@@ -1,12 +1,17 @@
 //! ROL: roles and privileged access.
 
+mod approval;
+mod attribute;
 mod bypass_rls;
+mod create_database_roles;
+mod holders;
 mod path_to_superuser;
 mod reach;
 mod server_file_access;
 mod superuser_roles;
 
 pub use bypass_rls::BypassRls;
+pub use create_database_roles::CreateDatabaseRoles;
 pub use path_to_superuser::PathToSuperuser;
 pub use server_file_access::ServerFileAccess;
 pub use superuser_roles::SuperuserRoles;
