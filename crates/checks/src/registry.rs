@@ -7,6 +7,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::SuperuserRoles,
     &crate::roles::PathToSuperuser,
     &crate::roles::ServerFileAccess,
+    &crate::roles::CreateRoleUnbounded,
     &crate::roles::BypassRls,
     &crate::roles::CreateDatabaseRoles,
     &crate::grants::PublicCreate,

@@ -4,6 +4,7 @@ mod approval;
 mod attribute;
 mod bypass_rls;
 mod create_database_roles;
+mod create_role_unbounded;
 mod holders;
 mod path_to_superuser;
 mod reach;
@@ -12,6 +13,7 @@ mod superuser_roles;
 
 pub use bypass_rls::BypassRls;
 pub use create_database_roles::CreateDatabaseRoles;
+pub use create_role_unbounded::CreateRoleUnbounded;
 pub use path_to_superuser::PathToSuperuser;
 pub use server_file_access::ServerFileAccess;
 pub use superuser_roles::SuperuserRoles;
