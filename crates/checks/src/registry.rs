@@ -8,6 +8,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::PathToSuperuser,
     &crate::roles::ServerFileAccess,
     &crate::roles::CreateRoleUnbounded,
+    &crate::roles::CreateRoleScope,
     &crate::roles::BypassRls,
     &crate::roles::CreateDatabaseRoles,
     &crate::grants::PublicCreate,
