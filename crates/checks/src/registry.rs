@@ -10,6 +10,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::CreateRoleUnbounded,
     &crate::roles::CreateRoleScope,
     &crate::roles::BypassRls,
+    &crate::roles::PathToBypassRls,
     &crate::roles::CreateDatabaseRoles,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
