@@ -11,6 +11,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::CreateRoleScope,
     &crate::roles::BypassRls,
     &crate::roles::PathToBypassRls,
+    &crate::roles::ReplicationRoles,
     &crate::roles::CreateDatabaseRoles,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
