@@ -13,6 +13,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::PathToBypassRls,
     &crate::roles::ReplicationRoles,
     &crate::roles::CreateDatabaseRoles,
+    &crate::roles::AdminOption,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,

@@ -1,5 +1,6 @@
 //! ROL: roles and privileged access.
 
+mod admin_option;
 mod approval;
 mod attribute;
 mod bypass_rls;
@@ -19,6 +20,7 @@ mod self_grant;
 mod server_file_access;
 mod superuser_roles;
 
+pub use admin_option::AdminOption;
 pub use bypass_rls::BypassRls;
 pub use create_database_roles::CreateDatabaseRoles;
 pub use create_role_scope::CreateRoleScope;

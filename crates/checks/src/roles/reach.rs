@@ -8,7 +8,7 @@ use pgattest_model::{Missing, ObservationId, ServerVersion};
 use std::collections::BTreeSet;
 
 /// The first version in which one membership can be granted by several grantors, and is revoked from each of them.
-const GRANTORS_PER_MEMBERSHIP: u32 = 16;
+pub(super) const GRANTORS_PER_MEMBERSHIP: u32 = 16;
 
 /// The memberships that can be used with `SET ROLE`, and nothing else: attributes such as SUPERUSER and BYPASSRLS are never
 /// inherited, a session has them only after it has become the role.
