@@ -14,6 +14,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::ReplicationRoles,
     &crate::roles::CreateDatabaseRoles,
     &crate::roles::AdminOption,
+    &crate::roles::MembershipOptions,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,
