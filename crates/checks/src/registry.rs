@@ -15,6 +15,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::CreateDatabaseRoles,
     &crate::roles::AdminOption,
     &crate::roles::MembershipOptions,
+    &crate::roles::AllDataRoles,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,

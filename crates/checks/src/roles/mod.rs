@@ -1,6 +1,7 @@
 //! ROL: roles and privileged access.
 
 mod admin_option;
+mod all_data_roles;
 mod approval;
 mod attribute;
 mod bypass_rls;
@@ -22,6 +23,7 @@ mod server_file_access;
 mod superuser_roles;
 
 pub use admin_option::AdminOption;
+pub use all_data_roles::AllDataRoles;
 pub use bypass_rls::BypassRls;
 pub use create_database_roles::CreateDatabaseRoles;
 pub use create_role_scope::CreateRoleScope;
