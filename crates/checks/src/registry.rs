@@ -16,6 +16,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::AdminOption,
     &crate::roles::MembershipOptions,
     &crate::roles::AllDataRoles,
+    &crate::roles::MonitoringRoles,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,
