@@ -17,6 +17,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::MembershipOptions,
     &crate::roles::AllDataRoles,
     &crate::roles::MonitoringRoles,
+    &crate::roles::DatabaseOwners,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,
