@@ -18,6 +18,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::AllDataRoles,
     &crate::roles::MonitoringRoles,
     &crate::roles::DatabaseOwners,
+    &crate::roles::OwningLogins,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,
