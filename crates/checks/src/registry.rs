@@ -19,6 +19,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::MonitoringRoles,
     &crate::roles::DatabaseOwners,
     &crate::roles::OwningLogins,
+    &crate::roles::ExpiredLogins,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,

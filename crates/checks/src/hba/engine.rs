@@ -13,9 +13,9 @@ pub(crate) struct Engine {
     ruleset: Ruleset,
     reaches: Vec<Reach>,
     /// Who can reach the server at all.
-    pub(super) listening: Listening,
+    pub(crate) listening: Listening,
     /// Every observation that the reach rests on.
-    pub(super) seen_in: Vec<ObservationId>,
+    pub(crate) seen_in: Vec<ObservationId>,
     not_seen: Vec<Missing>,
 }
 
@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Every rule with what it is reached by, in the order of the file.
-    pub(super) fn rules(&self) -> impl Iterator<Item = (&Rule, &Reach)> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, &Reach)> {
         self.ruleset.rules().iter().zip(&self.reaches)
     }
 
@@ -135,7 +135,7 @@ impl Engine {
 }
 
 /// Where a rule stands, for a person: `pg_hba.conf:12`.
-pub(super) fn place(rule: &HbaRule) -> String {
+pub(crate) fn place(rule: &HbaRule) -> String {
     visible(&rule.place())
 }
 

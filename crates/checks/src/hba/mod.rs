@@ -24,7 +24,7 @@ mod width;
 
 pub use client_certificates::ClientCertificates;
 pub use directory_logins::DirectoryLogins;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Engine, place};
 pub use file_in_force::FileInForce;
 pub use identity_maps::IdentityMaps;
 pub use idle_refusals::IdleRefusals;
