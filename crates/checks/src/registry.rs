@@ -20,6 +20,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::DatabaseOwners,
     &crate::roles::OwningLogins,
     &crate::roles::ExpiredLogins,
+    &crate::roles::PasswordExpiry,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,
