@@ -21,6 +21,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::roles::OwningLogins,
     &crate::roles::ExpiredLogins,
     &crate::roles::PasswordExpiry,
+    &crate::roles::SuperuserLogins,
     &crate::grants::PublicCreate,
     &crate::grants::PublicRelations,
     &crate::grants::DefaultToPublic,

@@ -28,6 +28,7 @@ mod reach;
 mod replication_roles;
 mod self_grant;
 mod server_file_access;
+mod superuser_logins;
 mod superuser_roles;
 
 pub use admin_option::AdminOption;
@@ -46,4 +47,5 @@ pub use path_to_bypass_rls::PathToBypassRls;
 pub use path_to_superuser::PathToSuperuser;
 pub use replication_roles::ReplicationRoles;
 pub use server_file_access::ServerFileAccess;
+pub use superuser_logins::SuperuserLogins;
 pub use superuser_roles::SuperuserRoles;
