@@ -30,6 +30,8 @@ mod self_grant;
 mod server_file_access;
 mod superuser_logins;
 mod superuser_roles;
+#[cfg(test)]
+mod tests;
 
 pub use admin_option::AdminOption;
 pub use all_data_roles::AllDataRoles;
