@@ -28,8 +28,8 @@ declare_check! {
     /// - A role that is `NOINHERIT` inherits nothing. From 16 on the attribute is only the default of grants to come, each grant has
     ///   its own option; low, because somebody may have granted it so on purpose.
     ///
-    /// A grant that gives ADMIN OPTION and nothing else, as the server makes for a role that makes a role, narrows nothing and is not
-    /// looked at here: ROL-10 names it. No statement is proposed as safe: which of the two grants was meant, nobody but you knows.
+    /// A grant that gives ADMIN OPTION and nothing else, as the server makes for a role that makes a role, narrows nothing, nor does
+    /// one that the member made itself (`createrole_self_grant`): ROL-10 names them. No statement is proposed as safe: which of the two grants was meant, nobody but you knows.
     ///
     /// ## Why it matters
     /// `SET FALSE` keeps a member from a group's attributes and from owning what it makes as the group; `INHERIT FALSE` keeps the
@@ -295,7 +295,7 @@ impl Judge<'_, '_> {
 fn narrowed_roles(narrowed: Narrowed, grants: &[&Membership]) -> impl Iterator<Item = Oid> {
     let mut roles: Vec<Oid> = grants
         .iter()
-        .filter(|grant| narrowed.lacks(grant) && !is_management(grant))
+        .filter(|grant| narrowed.lacks(grant) && restrains(grant))
         .map(|grant| grant.role)
         .collect();
     roles.sort_unstable();
@@ -303,7 +303,9 @@ fn narrowed_roles(narrowed: Narrowed, grants: &[&Membership]) -> impl Iterator<I
     roles.into_iter()
 }
 
-/// The right to grant the role, without being in it.
-const fn is_management(grant: &Membership) -> bool {
-    grant.admin_option && !grant.inherit_option && !grant.set_option
+/// Whether somebody else put the member into the group: the right to grant the role without being in it narrows nothing, and
+/// what a member granted itself (`createrole_self_grant`) holds it back from nothing.
+const fn restrains(grant: &Membership) -> bool {
+    let management = grant.admin_option && !grant.inherit_option && !grant.set_option;
+    !management && grant.grantor != grant.member
 }
