@@ -278,6 +278,7 @@ mod tests {
             bypass_rls: false,
             connection_limit: -1,
             valid_until: String::new(),
+            expired: false,
         };
         let roles = [
             ("postgres", 10, true),
