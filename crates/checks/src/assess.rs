@@ -5,13 +5,16 @@ use crate::context::Context;
 use crate::controls::CONTROLS;
 use crate::registry::CHECKS;
 use pgattest_model::{
-    Assessment, CheckResult, Control, ControlResult, Facts, Finding, Fingerprint, Meta, Missing,
-    NotVisible, Policy, Status, Verdict,
+    Assessment, CheckResult, Control, ControlResult, Date, Facts, Finding, Fingerprint, Meta,
+    Missing, NotVisible, Policy, Status, Verdict, WaiverResult,
 };
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges facts by a policy. The same facts and policy give the same assessment, always and everywhere.
+///
+/// Its waivers are another matter, as they depend on the day: [`crate::review_policy`] applies them. Until then every finding
+/// is open.
 pub fn assess(facts: &Facts, policy: &Policy) -> Assessment {
     let context = Context::new(facts, policy);
     let target = facts
@@ -23,11 +26,22 @@ pub fn assess(facts: &Facts, policy: &Policy) -> Assessment {
         .iter()
         .map(|check| run(*check, &context, &target))
         .collect();
-    let controls = CONTROLS
+    let controls = conclude_all(&checks, &[]);
+    Assessment {
+        checks,
+        controls,
+        waivers: Vec::new(),
+        waivers_as_of: None,
+        diagnostics: Vec::new(),
+    }
+}
+
+/// What the checks' results mean for each control.
+pub(crate) fn conclude_all(checks: &[CheckResult], waivers: &[WaiverResult]) -> Vec<ControlResult> {
+    CONTROLS
         .iter()
-        .map(|control| conclude(control, &checks))
-        .collect();
-    Assessment { checks, controls }
+        .map(|control| conclude(control, checks, waivers))
+        .collect()
 }
 
 /// Everything that some check wanted and could not see, each once, with the checks that wanted it.
@@ -71,6 +85,7 @@ fn run(check: &dyn Check, context: &Context<'_>, target: &str) -> CheckResult {
         meta,
         verdict,
         fingerprints,
+        waived: Vec::new(),
     }
 }
 
@@ -118,13 +133,17 @@ fn fingerprint(meta: &Meta, target: &str, finding: &Finding) -> Fingerprint {
     Fingerprint(hex::encode(&hash.finalize()[..8]))
 }
 
-fn conclude(control: &'static Control, checks: &[CheckResult]) -> ControlResult {
+fn conclude(
+    control: &'static Control,
+    checks: &[CheckResult],
+    waivers: &[WaiverResult],
+) -> ControlResult {
     let (status, reason) = match control.assessed_by {
         Some(what) => (
             Status::NotAssessed,
             format!("nothing here looks at it yet; {what}"),
         ),
-        None => conclude_from_checks(control, checks),
+        None => conclude_from_checks(control, checks, waivers),
     };
     ControlResult {
         control,
@@ -133,12 +152,16 @@ fn conclude(control: &'static Control, checks: &[CheckResult]) -> ControlResult 
     }
 }
 
-fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, String) {
+fn conclude_from_checks(
+    control: &Control,
+    checks: &[CheckResult],
+    waivers: &[WaiverResult],
+) -> (Status, String) {
     let with = |wanted: Status| -> Vec<&CheckResult> {
         checks
             .iter()
             .filter(|result| {
-                control.requires.contains(&result.meta.id) && result.verdict.status() == wanted
+                control.requires.contains(&result.meta.id) && result.status() == wanted
             })
             .collect()
     };
@@ -152,13 +175,19 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
 
     let failed = with(Status::Fail);
     if !failed.is_empty() {
-        let findings: usize = failed
+        let findings: usize = failed.iter().map(|result| result.open().count()).sum();
+        let more: usize = failed
             .iter()
-            .map(|result| result.verdict.findings().len())
+            .chain(&with(Status::Waived))
+            .map(|result| result.accepted().count())
             .sum();
+        let more = match more {
+            0 => String::new(),
+            more => format!("; {more} more accepted by waiver"),
+        };
         return (
             Status::Fail,
-            format!("{} in {}", plural(findings, "finding"), ids(&failed)),
+            format!("{} in {}{more}", plural(findings, "finding"), ids(&failed)),
         );
     }
     let unseen = with(Status::NotAssessed);
@@ -167,6 +196,10 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
             Status::NotAssessed,
             format!("{} could not be assessed", ids(&unseen)),
         );
+    }
+    let waived = with(Status::Waived);
+    if !waived.is_empty() {
+        return (Status::Waived, accepted(&waived, waivers, &ids(&waived)));
     }
     let about = control.requires.first();
     let main = checks.iter().find(|result| Some(&result.meta.id) == about);
@@ -183,6 +216,24 @@ fn conclude_from_checks(control: &Control, checks: &[CheckResult]) -> (Status, S
                 plural(passed.len(), "check")
             ),
         },
+    )
+}
+
+/// An accepted risk is not a pass: how many, by which checks, and when the first of them ends.
+fn accepted(results: &[&CheckResult], waivers: &[WaiverResult], ids: &str) -> String {
+    let all = || results.iter().flat_map(|result| result.accepted());
+    let ends: BTreeSet<Date> = all()
+        .filter_map(|(_, number)| waivers.get(number))
+        .map(|result| result.waiver.expires)
+        .collect();
+    let until = match (ends.first(), ends.len()) {
+        (None, _) => String::new(),
+        (Some(end), 1) => format!(" until {end}"),
+        (Some(end), _) => format!(", the first until {end}"),
+    };
+    format!(
+        "{} in {ids} accepted by waiver{until}",
+        plural(all().count(), "finding")
     )
 }
 
@@ -214,13 +265,14 @@ mod tests {
                     Verdict::assessed(1, "tables", Vec::new())
                 },
                 fingerprints: Vec::new(),
+                waived: Vec::new(),
             })
             .collect();
         let control = CONTROLS
             .iter()
             .find(|control| control.name == "tenant-isolation")
             .unwrap();
-        let result = conclude(control, &checks);
+        let result = conclude(control, &checks, &[]);
         assert_eq!((result.status, result.reason.as_str()), (expected, reason));
     }
 

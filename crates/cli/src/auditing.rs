@@ -1,16 +1,18 @@
 //! From observations to an audit: the one way, for a live run and for a package read back.
 
 use pgattest_catalog::decode;
-use pgattest_checks::{assess, not_visible};
+use pgattest_checks::{assess, not_visible, review_policy};
 use pgattest_model::{
-    Audit, Collected, Facts, Missing, NotVisible, Observation, Outcome, Policy, Run, TargetIdentity,
+    Audit, Collected, Date, Facts, Missing, NotVisible, Observation, Outcome, Policy, Run,
+    TargetIdentity,
 };
 use std::collections::BTreeSet;
 
 /// Decodes, assesses and puts together what every report renders. Depends on nothing but its arguments.
 pub(crate) fn audit(run: Run, observations: Vec<Observation>, policy: &Policy) -> Audit {
     let facts = decode(&observations);
-    let assessment = assess(&facts, policy);
+    let mut assessment = assess(&facts, policy);
+    review_policy(&mut assessment, &facts, policy, day(&run, &observations));
     let not_visible = everything_unseen(not_visible(&assessment), &observations);
     let target = identify(&facts, &observations);
     Audit {
@@ -20,6 +22,17 @@ pub(crate) fn audit(run: Run, observations: Vec<Observation>, policy: &Policy) -
         observations,
         not_visible,
     }
+}
+
+/// The day of the audit, in UTC, on which waivers are judged: by the collector's clock or the server's, whichever is later, so
+/// that setting one of them back revives nothing. Without any, every waiver has ended.
+fn day(run: &Run, observations: &[Observation]) -> Date {
+    let server = observations
+        .iter()
+        .find_map(|observation| Date::of_instant(&observation.server_started_at));
+    Date::of_instant(&run.started_at).map_or(Date::LAST, |ours| {
+        server.map_or(ours, |theirs| theirs.max(ours))
+    })
 }
 
 fn identify(facts: &Facts, observations: &[Observation]) -> TargetIdentity {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let printer = printer::Printer::new(cli.output);
     let code = command::run(cli.command, &printer).unwrap_or_else(|failure| {
         match &failure.rendered {
-            Some(text) => printer.rendered_error(text),
+            Some(text) => printer.rendered(text),
             None => printer.error(&failure.error, failure.hint.as_deref()),
         }
         UNDONE

@@ -1,10 +1,12 @@
 //! Reading `pgattest.toml`, and showing what is wrong with it in its own lines.
 
 use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::printer::Printer;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use pgattest_model::Policy;
 use pgattest_model::ident::visible;
-use pgattest_parse::policy::{self, PolicyError};
+use pgattest_model::{Diagnostic, DiagnosticLevel, Policy};
+use pgattest_parse::policy;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A policy with the text it was read from.
@@ -13,6 +15,34 @@ pub(crate) struct PolicyFile {
     pub(crate) policy: Policy,
     /// `None` when there is no file: then everything is inferred.
     pub(crate) text: Option<String>,
+    /// Where it is, to be shown.
+    path: String,
+}
+
+impl PolicyFile {
+    /// Remarks on the file now that the cluster is known, each in the lines of the file. What is as it should be is shown on
+    /// demand only.
+    pub(crate) fn remarks(&self, diagnostics: &[Diagnostic], with_notes: bool) -> Vec<String> {
+        let Some(text) = &self.text else {
+            return Vec::new();
+        };
+        diagnostics
+            .iter()
+            .filter(|diagnostic| with_notes || diagnostic.level == DiagnosticLevel::Warning)
+            .map(|diagnostic| {
+                let level = match diagnostic.level {
+                    DiagnosticLevel::Note => Level::NOTE,
+                    DiagnosticLevel::Warning => Level::WARNING,
+                };
+                let span = diagnostic.place.start..diagnostic.place.end;
+                let help = diagnostic.help.as_deref();
+                format!(
+                    "{}\n",
+                    show(level, &diagnostic.message, help, span, text, &self.path)
+                )
+            })
+            .collect()
+    }
 }
 
 /// Reads the named file, or `./pgattest.toml` when none is named and it exists.
@@ -43,9 +73,17 @@ pub(crate) fn load(named: Option<&Path>) -> Result<PolicyFile, Failure> {
         Ok(policy) => Ok(PolicyFile {
             policy,
             text: Some(text),
+            path: path.display().to_string(),
         }),
         Err(error) => Err(Failure {
-            rendered: Some(show(&error, &text, &path.display().to_string())),
+            rendered: Some(show(
+                Level::ERROR,
+                &error.message,
+                error.help.as_deref(),
+                error.span.clone(),
+                &text,
+                &path.display().to_string(),
+            )),
             ..fail(format!(
                 "the policy file {} is not right: {error}",
                 path.display()
@@ -54,19 +92,26 @@ pub(crate) fn load(named: Option<&Path>) -> Result<PolicyFile, Failure> {
     }
 }
 
-/// The error in the lines of the file, with what to write instead.
-fn show(error: &PolicyError, text: &str, path: &str) -> String {
-    let end = error.span.end.min(text.len());
-    let span = error.span.start.min(end)..end;
+/// A message in the lines of the file, with what to write instead.
+fn show(
+    level: Level<'_>,
+    message: &str,
+    help: Option<&str>,
+    span: Range<usize>,
+    text: &str,
+    path: &str,
+) -> String {
+    let end = span.end.min(text.len());
+    let span = span.start.min(end)..end;
     // Escaping first would move the span: only what is shown around it may be hostile, and the renderer replaces controls.
     let snippet = Snippet::source(text)
         .path(visible(path))
         .annotation(AnnotationKind::Primary.span(span));
-    let mut group = Level::ERROR
-        .primary_title(visible(&error.message))
-        .element(snippet);
-    if let Some(help) = &error.help {
+    let mut group = level.primary_title(visible(message)).element(snippet);
+    if let Some(help) = help {
         group = group.element(Level::HELP.message(visible(help)));
     }
-    Renderer::styled().render(&[group])
+    Renderer::styled()
+        .term_width(Printer::width())
+        .render(&[group])
 }

@@ -74,7 +74,7 @@ impl Printer {
     }
 
     /// A text that was rendered for a person already (a snippet of the policy file).
-    pub(crate) fn rendered_error(&self, text: &str) {
+    pub(crate) fn rendered(&self, text: &str) {
         self.stderr(&format!("{text}\n"));
     }
 

@@ -218,6 +218,7 @@ pub(crate) fn summary(audit: &Audit) -> Value {
         "fail": assessment.count(Status::Fail),
         "not_assessed": assessment.count(Status::NotAssessed),
         "not_applicable": assessment.count(Status::NotApplicable),
+        "waived": assessment.count(Status::Waived),
         "controls": assessment.controls.iter().map(|result| result.status.as_str()).collect::<Vec<_>>(),
     })
 }

@@ -22,5 +22,5 @@ pub struct Control {
     pub limits: &'static str,
 }
 
-/// The conclusion for one control: the same four words as a check.
+/// The conclusion for one control: the same words as for a check.
 pub type ControlStatus = crate::verdict::Status;

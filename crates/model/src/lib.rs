@@ -8,6 +8,8 @@ pub mod collected;
 pub mod control;
 pub mod criterion;
 pub mod crosswalk;
+pub mod date;
+pub mod diagnostic;
 pub mod facts;
 pub mod finding;
 pub mod ident;
@@ -17,6 +19,7 @@ pub mod policy;
 pub mod severity;
 pub mod verdict;
 pub mod version;
+pub mod waiver;
 
 pub use assessment::{
     Assessment, Audit, CheckResult, ControlResult, NotVisible, Run, TargetIdentity,
@@ -25,11 +28,14 @@ pub use collected::{Collected, Missing, Seen};
 pub use control::{Control, ControlStatus};
 pub use criterion::Criterion;
 pub use crosswalk::Crosswalk;
+pub use date::Date;
+pub use diagnostic::{Diagnostic, DiagnosticLevel};
 pub use facts::Facts;
 pub use finding::{Finding, Fingerprint, Subject, SubjectKind};
 pub use meta::{Area, Meta, Responsibility};
 pub use observation::{Observation, ObservationId, Outcome};
-pub use policy::Policy;
+pub use policy::{Place, Policy};
 pub use severity::Severity;
 pub use verdict::{Population, Status, Verdict};
 pub use version::ServerVersion;
+pub use waiver::{Covered, Covers, Waiver, WaiverResult, WaiverState};

@@ -1,5 +1,6 @@
 //! What the organisation intends, so that a check can tell a decision from an accident.
 
+use crate::waiver::Waiver;
 use std::collections::BTreeSet;
 
 /// The policy. Absent sections are `None` or empty; the checks infer, and the report says "inferred".
@@ -21,6 +22,72 @@ pub struct Policy {
     pub egress: Egress,
     /// `[[classification]]`.
     pub classification: Vec<Classification>,
+    /// `[[waiver]]`.
+    pub waivers: Vec<Waiver>,
+    /// Every name above that something in the cluster should have, with its place in the file, in the order of the keys.
+    pub names: Vec<Named>,
+}
+
+/// Where something is written in the policy file.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Place {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+    /// Line of the first byte, from 1.
+    pub line: usize,
+    /// Characters before it in its line, plus 1.
+    pub column: usize,
+}
+
+/// A name that the policy approves or declares.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// What should have the name.
+    pub kind: NamedKind,
+    /// The key it stands under: `access.superusers`.
+    pub key: &'static str,
+    /// The name, as written.
+    pub name: String,
+    /// Where.
+    pub place: Place,
+}
+
+/// What a name in the policy is the name of.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum NamedKind {
+    /// A role, its bare name.
+    Role,
+    /// `schema` or `database.schema`.
+    Schema,
+    /// A database, its bare name.
+    Database,
+    /// `schema.name` or `database.schema.name`.
+    Relation,
+    /// `schema.table.column` or `database.schema.table.column`; `*` as the column is every column.
+    Column,
+    /// The bare name of a column of any relation.
+    ColumnName,
+    /// An extension, its bare name.
+    Extension,
+    /// `name` or `database.name`.
+    Publication,
+}
+
+impl NamedKind {
+    /// The word used in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Schema => "schema",
+            Self::Database => "database",
+            Self::Relation => "relation",
+            Self::Column | Self::ColumnName => "column",
+            Self::Extension => "extension",
+            Self::Publication => "publication",
+        }
+    }
 }
 
 /// Who may hold what.

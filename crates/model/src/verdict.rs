@@ -37,6 +37,7 @@ pub struct Population {
 pub enum Status {
     Fail,
     NotAssessed,
+    Waived,
     Pass,
     NotApplicable,
 }
@@ -51,7 +52,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict in one word.
+    /// The verdict in one word, with no waiver considered: [`crate::CheckResult::status`] considers them.
     pub fn status(&self) -> Status {
         match self {
             Self::Assessed { findings, .. } if !findings.is_empty() => Status::Fail,
@@ -62,7 +63,7 @@ impl Verdict {
         }
     }
 
-    /// What failed; empty unless the status is `Fail`.
+    /// What breaks the rule, accepted by a waiver or not.
     pub fn findings(&self) -> &[Finding] {
         match self {
             Self::Assessed { findings, .. } => findings,
@@ -86,6 +87,7 @@ impl Status {
         match self {
             Self::Fail => "fail",
             Self::NotAssessed => "not_assessed",
+            Self::Waived => "waived",
             Self::Pass => "pass",
             Self::NotApplicable => "not_applicable",
         }
@@ -96,6 +98,7 @@ impl Status {
         match self {
             Self::Fail => "fail",
             Self::NotAssessed => "not assessed",
+            Self::Waived => "waived",
             Self::Pass => "pass",
             Self::NotApplicable => "not applicable",
         }

@@ -3,6 +3,7 @@
 mod appendix;
 mod findings;
 mod overview;
+mod waivers;
 
 use askama::Template;
 use pgattest_model::ident::visible;
@@ -44,6 +45,14 @@ pub fn render(audit: &Audit, crosswalk: &Crosswalk, options: &Options<'_>) -> St
             .collect(),
         areas: overview::areas(audit, crosswalk),
         causes: findings::causes(audit, &anchors),
+        waived_findings: counts.waived_findings,
+        waivers: waivers::lines(audit),
+        waivers_as_of: audit
+            .assessment
+            .waivers_as_of
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
+        remarks: waivers::remarks(audit),
         passes: appendix::checks(audit, |status| status == Status::Pass),
         open: appendix::checks(audit, |status| {
             matches!(status, Status::NotAssessed | Status::NotApplicable)
@@ -86,6 +95,10 @@ struct Report {
     frameworks: Vec<String>,
     areas: Vec<overview::AreaLine>,
     causes: Vec<findings::Cause>,
+    waived_findings: usize,
+    waivers: Vec<waivers::WaiverLine>,
+    waivers_as_of: String,
+    remarks: Vec<waivers::Remark>,
     passes: Vec<appendix::CheckLine>,
     open: Vec<appendix::CheckLine>,
     checks: Vec<appendix::CheckLine>,
@@ -113,6 +126,7 @@ impl From<Status> for Badge {
         let class = match status {
             Status::Fail => "fail",
             Status::NotAssessed => "unknown",
+            Status::Waived => "waived",
             Status::Pass => "pass",
             Status::NotApplicable => "none",
         };

@@ -7,12 +7,14 @@ mod build;
 mod diff;
 mod document;
 mod escape;
+mod waivers;
 
 pub use diff::{Difference, ParseError, diff};
 pub use document::{
-    Check, Checklist, Control, Criterion, CriterionCheck, Document, Finding, FindingCounts,
-    NotVisible, Observation, Outcome, PolicySource, Population, SeverityWord, Subject, SubjectKind,
-    Summary, Target, Tool, Unseen, VerdictCounts, VerdictWord,
+    Check, Checklist, Control, Criterion, CriterionCheck, DiagnosticWord, Document, Finding,
+    FindingCounts, NotVisible, Observation, Outcome, Place, PolicyDiagnostic, PolicySource,
+    Population, SeverityWord, Subject, SubjectKind, Summary, Target, Tool, Unseen, VerdictCounts,
+    VerdictWord, Waiver, WaiverCounts, WaiverWord,
 };
 
 use pgattest_model::Audit;

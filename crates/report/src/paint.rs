@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use pgattest_model::ident::visible;
-use pgattest_model::{Severity, Status};
+use pgattest_model::{Severity, Status, WaiverState};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -27,8 +27,18 @@ pub(crate) const fn status_style(status: Status) -> Style {
     match status {
         Status::Fail => AnsiColor::Red.on_default().bold(),
         Status::NotAssessed => AnsiColor::Yellow.on_default().bold(),
+        Status::Waived => AnsiColor::Magenta.on_default().bold(),
         Status::Pass => AnsiColor::Green.on_default().bold(),
         Status::NotApplicable => DIM,
+    }
+}
+
+pub(crate) const fn waiver_style(state: WaiverState) -> Style {
+    match state {
+        WaiverState::Used => AnsiColor::Magenta.on_default().bold(),
+        WaiverState::Expired | WaiverState::Unknown | WaiverState::Unused => {
+            AnsiColor::Yellow.on_default().bold()
+        }
     }
 }
 

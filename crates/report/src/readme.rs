@@ -36,7 +36,7 @@ const FILES: [(&str, &str); 11] = [
     ),
     (
         "policy.toml",
-        "what the organisation declared as its intent",
+        "what the organisation declared as its intent, with the risks that it accepts",
     ),
     (
         "manifest.json",
@@ -75,6 +75,8 @@ pub fn render(audit: &Audit, options: &Options<'_>) -> String {
     page.blank();
     scope(&mut page, audit);
     results(&mut page, audit);
+
+    waivers(&mut page, audit);
 
     page.heading("WHAT EACH FILE IS", "");
     for (file, about) in FILES {
@@ -138,12 +140,47 @@ fn results(page: &mut Page, audit: &Audit) {
     } else {
         severities
     };
+    let waived = match counts.waived_findings {
+        0 => String::new(),
+        number => format!("; {} accepted by waiver", words::thousands(number)),
+    };
     page.blank();
     page.entry(
         &Lead::indent(2).cell(PLAIN, "findings", FILE),
         PLAIN,
-        &found,
+        &format!("{found}{waived}"),
     );
+}
+
+/// Whatever their state: what was accepted, by whom, until when.
+fn waivers(page: &mut Page, audit: &Audit) {
+    let rows = view::waiver_rows(audit);
+    let Some(day) = audit.assessment.waivers_as_of.filter(|_| !rows.is_empty()) else {
+        return;
+    };
+    page.heading("RISKS THAT WERE ACCEPTED (WAIVERS)", "");
+    page.entry(
+        &Lead::indent(2),
+        PLAIN,
+        &format!(
+            "Judged on {day} (UTC). What a waiver accepts is waived, not passed; report.html lists every finding that it covers."
+        ),
+    );
+    for row in rows {
+        page.blank();
+        let state = row.result.state.as_str();
+        page.entry(
+            &Lead::indent(2)
+                .cell(PLAIN, state, 9)
+                .cell(PLAIN, &row.check, 8),
+            PLAIN,
+            &row.covers,
+        );
+        page.entry(&Lead::indent(11), PLAIN, &row.result.why);
+        for (label, value) in &row.facts {
+            page.entry(&Lead::indent(11).cell(PLAIN, label, 21), PLAIN, value);
+        }
+    }
 }
 
 fn verification(page: &mut Page, package: &Package<'_>) {

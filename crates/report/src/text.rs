@@ -1,10 +1,10 @@
 //! The report for a terminal: the eight points first, then findings by cause, the worst first, then what was not visible.
 
 use pgattest_model::ident::visible;
-use pgattest_model::{Audit, Finding, Severity, Status};
+use pgattest_model::{Audit, Finding, Severity, Status, WaiverState};
 
 use crate::paint::{
-    BOLD, Column, DIM, HINT, Lead, PLAIN, Page, Screen, severity_style, status_style,
+    BOLD, Column, DIM, HINT, Lead, PLAIN, Page, Screen, severity_style, status_style, waiver_style,
 };
 use crate::view::{self, Counts, Gap, Group, words};
 
@@ -35,6 +35,7 @@ pub fn render(audit: &Audit, options: &Options) -> String {
     target(&mut page, audit);
     checklist(&mut page, audit, &counts);
     findings(&mut page, &groups, &counts, options.verbose);
+    waivers(&mut page, audit, options.verbose);
     not_visible(&mut page, &gaps, options.verbose);
     if options.verbose {
         passes(&mut page, audit);
@@ -114,15 +115,19 @@ fn checklist(page: &mut Page, audit: &Audit, counts: &Counts) {
 }
 
 fn findings(page: &mut Page, groups: &[Group<'_>], counts: &Counts, verbose: bool) {
+    let waived = match counts.waived_findings {
+        0 => String::new(),
+        more => format!("; {} more accepted by waiver", words::thousands(more)),
+    };
     if groups.is_empty() {
-        page.heading("Findings", "none");
+        page.heading("Findings", &format!("none{}", waived.replace(" more", "")));
         return;
     }
     let (found, causes) = (
         words::thousands(counts.all_findings()),
         words::count(groups.len(), "cause"),
     );
-    page.heading("Findings", &format!("{found} from {causes}"));
+    page.heading("Findings", &format!("{found} from {causes}{waived}"));
     for severity in Severity::WORST_FIRST {
         let mut of_severity = groups
             .iter()
@@ -247,6 +252,64 @@ fn listed(group: &Group<'_>) -> String {
     )
 }
 
+/// Every waiver whatever its state: an accepted risk is shown to whoever reads what failed.
+fn waivers(page: &mut Page, audit: &Audit, verbose: bool) {
+    let rows = view::waiver_rows(audit);
+    if rows.is_empty() {
+        return;
+    }
+    let each: Vec<String> = view::waiver_states(audit)
+        .into_iter()
+        .map(|(state, number)| format!("{} {}", words::thousands(number), state.as_str()))
+        .collect();
+    let judged = audit
+        .assessment
+        .waivers_as_of
+        .map_or_else(String::new, |day| format!("; judged on {day}"));
+    page.heading("Waivers", &format!("{}{judged}", each.join(", ")));
+    for row in rows {
+        page.blank();
+        let state = row.result.state;
+        page.entry(
+            &Lead::indent(2)
+                .cell(waiver_style(state), state.as_str(), 9)
+                .cell(BOLD, &row.check, ID),
+            PLAIN,
+            &row.covers,
+        );
+        page.entry(&Lead::indent(11), PLAIN, &row.result.why);
+        let covered = &row.result.covered;
+        let shown = if verbose { covered.len() } else { FEW };
+        for one in covered.iter().take(shown) {
+            let accepts = if state == WaiverState::Used {
+                "waived"
+            } else {
+                "not accepted"
+            };
+            page.entry(
+                &Lead::indent(11).cell(DIM, accepts, 21),
+                PLAIN,
+                &format!(
+                    "{} {}: {}",
+                    one.severity,
+                    words::subject(&one.subject),
+                    one.cause
+                ),
+            );
+        }
+        if covered.len() > shown {
+            page.entry(
+                &Lead::indent(11).cell(DIM, "", 21),
+                PLAIN,
+                &format!("and {} more", words::thousands(covered.len() - shown)),
+            );
+        }
+        for (label, value) in &row.facts {
+            page.entry(&Lead::indent(11).cell(DIM, label, 21), PLAIN, value);
+        }
+    }
+}
+
 fn not_visible(page: &mut Page, gaps: &[Gap<'_>], verbose: bool) {
     if gaps.is_empty() {
         return;
@@ -291,7 +354,7 @@ fn passes(page: &mut Page, audit: &Audit) {
         .assessment
         .checks
         .iter()
-        .filter(|check| check.verdict.status() == Status::Pass)
+        .filter(|check| check.status() == Status::Pass)
         .collect();
     page.heading("Passed", &words::count(passed.len(), "check"));
     for check in passed {
@@ -310,7 +373,7 @@ fn not_applicable(page: &mut Page, audit: &Audit) {
         .assessment
         .checks
         .iter()
-        .filter(|check| check.verdict.status() == Status::NotApplicable)
+        .filter(|check| check.status() == Status::NotApplicable)
         .collect();
     if rows.is_empty() {
         return;
@@ -339,7 +402,11 @@ fn summary(page: &mut Page, counts: &Counts, gaps: &[Gap<'_>]) {
         0 => "none".to_owned(),
         _ => words::severities(counts.by_severity()),
     };
-    page.entry(&label("findings"), PLAIN, &found);
+    let waived = match counts.waived_findings {
+        0 => String::new(),
+        number => format!("; {} accepted by waiver", words::thousands(number)),
+    };
+    page.entry(&label("findings"), PLAIN, &format!("{found}{waived}"));
     page.entry(
         &label("not visible"),
         PLAIN,
@@ -375,7 +442,7 @@ fn hints(page: &mut Page, groups: &[Group<'_>], gaps: &[Gap<'_>], counts: &Count
 }
 
 /// `2 fail, 3 not assessed, 12 pass`, without what there is none of.
-fn statuses(each: [(Status, usize); 4]) -> String {
+fn statuses(each: [(Status, usize); 5]) -> String {
     let some: Vec<String> = each
         .into_iter()
         .filter(|(_, number)| *number > 0)

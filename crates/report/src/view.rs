@@ -7,6 +7,7 @@ mod counts;
 mod gaps;
 mod groups;
 mod rows;
+mod waivers;
 pub(crate) mod words;
 
 pub use counts::{Counts, StatusCounts};
@@ -14,8 +15,9 @@ pub use gaps::{Gap, gaps};
 pub use groups::{Group, Member, groups};
 pub(crate) use groups::{NAME, members, order};
 pub use rows::{ControlRow, CriterionRow, control_rows, criterion_rows};
+pub use waivers::{WaiverRow, waiver_rows, waiver_states};
 
-use pgattest_model::{CheckResult, Population, Verdict};
+use pgattest_model::{CheckResult, Population, Status, Verdict};
 
 /// What a check tested, where it tested anything.
 pub const fn population(result: &CheckResult) -> Option<&Population> {
@@ -25,22 +27,24 @@ pub const fn population(result: &CheckResult) -> Option<&Population> {
     }
 }
 
-/// Why a check neither passed nor failed; `None` when it did.
+/// Why a check neither passed nor failed; `None` when it did, and when its findings are waived: the waivers say why.
 pub fn reason(result: &CheckResult) -> Option<String> {
     match &result.verdict {
         Verdict::NotApplicable(why) => Some(why.clone()),
         Verdict::NotAssessed(missing) => Some(missing.why.clone()),
         Verdict::Assessed {
             findings, not_seen, ..
-        } if findings.is_empty() => match not_seen.as_slice() {
-            [] => None,
-            [only] => Some(format!("part of the population was not seen: {}", only.why)),
-            [first, rest @ ..] => Some(format!(
-                "{} parts of the population were not seen, among them: {}",
-                rest.len() + 1,
-                first.why
-            )),
-        },
+        } if findings.is_empty() || result.status() == Status::NotAssessed => {
+            match not_seen.as_slice() {
+                [] => None,
+                [only] => Some(format!("part of the population was not seen: {}", only.why)),
+                [first, rest @ ..] => Some(format!(
+                    "{} parts of the population were not seen, among them: {}",
+                    rest.len() + 1,
+                    first.why
+                )),
+            }
+        }
         Verdict::Assessed { .. } => None,
     }
 }

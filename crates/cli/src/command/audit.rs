@@ -45,6 +45,9 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
         sealing::seal(&audit, &policy, &home, out, printer)?;
     }
     let code = conclude(&audit, arguments)?;
+    for remark in policy.remarks(&audit.assessment.diagnostics, printer.verbose) {
+        printer.rendered(&remark);
+    }
     warn_of_the_unknown(&audit, printer);
     Ok(code)
 }
@@ -194,7 +197,10 @@ fn write(
 
 /// The exit code, or a failure when nothing could be judged at all.
 fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
-    let judged = audit.assessment.count(Status::Pass) + audit.assessment.count(Status::Fail);
+    let judged: usize = [Status::Pass, Status::Fail, Status::Waived]
+        .into_iter()
+        .map(|status| audit.assessment.count(status))
+        .sum();
     if judged == 0 {
         let why = audit
             .not_visible
@@ -207,7 +213,7 @@ fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
         .assessment
         .checks
         .iter()
-        .flat_map(|result| result.verdict.findings())
+        .flat_map(pgattest_model::CheckResult::open)
         .map(|finding| finding.severity)
         .max();
     let found = arguments

@@ -61,13 +61,20 @@ pub(super) fn checks(audit: &Audit, wanted: impl Fn(Status) -> bool) -> Vec<Chec
         .assessment
         .checks
         .iter()
-        .filter(|result| wanted(result.verdict.status()))
+        .filter(|result| wanted(result.status()))
         .map(|result| CheckLine {
             id: result.meta.id,
             title: result.meta.title,
-            badge: result.verdict.status().into(),
+            badge: result.status().into(),
             tested: population(result),
-            findings: words::thousands(result.verdict.findings().len()),
+            findings: match result.accepted().count() {
+                0 => words::thousands(result.open().count()),
+                waived => format!(
+                    "{}, {} waived",
+                    words::thousands(result.open().count()),
+                    words::thousands(waived)
+                ),
+            },
             reason: visible(&view::reason(result).unwrap_or_default()),
             unseen: result
                 .verdict
@@ -178,7 +185,7 @@ pub(super) fn pages(audit: &Audit) -> Vec<CheckPage> {
             CheckPage {
                 id: result.meta.id,
                 title: result.meta.title,
-                badge: result.verdict.status().into(),
+                badge: result.status().into(),
                 severity: result.meta.severity.as_str(),
                 criteria: criteria.join(", "),
                 responsibility: crate::explain::responsibility(result.meta),

@@ -23,6 +23,7 @@ pub(super) struct Tally {
     pub(super) pass: usize,
     pub(super) fail: usize,
     pub(super) not_assessed: usize,
+    pub(super) waived: usize,
     pub(super) not_applicable: usize,
     pub(super) total: usize,
 }
@@ -83,6 +84,7 @@ pub(super) fn headline(counts: &Counts) -> String {
     let StatusCounts {
         fail,
         not_assessed,
+        waived,
         pass,
         not_applicable,
     } = counts.controls;
@@ -90,14 +92,19 @@ pub(super) fn headline(counts: &Counts) -> String {
     for (number, words) in [
         (fail, "fail"),
         (not_assessed, "not assessed"),
+        (waived, "waived"),
         (not_applicable, "not applicable"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {words}"));
         }
     }
+    let waived = match counts.waived_findings {
+        0 => String::new(),
+        number => format!(", {} more accepted by waiver", words::thousands(number)),
+    };
     format!(
-        "{}; {}",
+        "{}; {}{waived}",
         parts.join(", "),
         words::count(counts.all_findings(), "finding")
     )
@@ -139,6 +146,7 @@ pub(super) fn tallies(counts: &Counts) -> Vec<Tally> {
         let StatusCounts {
             fail,
             not_assessed,
+            waived,
             pass,
             not_applicable,
         } = counts;
@@ -147,6 +155,7 @@ pub(super) fn tallies(counts: &Counts) -> Vec<Tally> {
             pass,
             fail,
             not_assessed,
+            waived,
             not_applicable,
             total: counts.total(),
         }
@@ -158,9 +167,10 @@ pub(super) fn tallies(counts: &Counts) -> Vec<Tally> {
 }
 
 pub(super) fn criteria(audit: &Audit) -> Vec<CriterionLine> {
-    const ORDER: [Status; 4] = [
+    const ORDER: [Status; 5] = [
         Status::Fail,
         Status::NotAssessed,
+        Status::Waived,
         Status::Pass,
         Status::NotApplicable,
     ];
@@ -189,7 +199,7 @@ pub(super) fn areas(audit: &Audit, crosswalk: &Crosswalk) -> Vec<AreaLine> {
                 .checks
                 .iter()
                 .filter(|check| check.meta.area.key() == area.key)
-                .map(|check| (check.meta.id, check.verdict.status().into()))
+                .map(|check| (check.meta.id, check.status().into()))
                 .collect(),
             numbers: (0..crosswalk.frameworks.len())
                 .map(|column| {

@@ -8,6 +8,7 @@ use super::document::{
     NotVisible, Observation, Outcome, PolicySource, Population, SeverityWord, Subject, SubjectKind,
     Summary, Target, Tool, Unseen, VerdictCounts, VerdictWord,
 };
+use super::waivers;
 use crate::view::{self, Counts, Member, StatusCounts};
 
 pub(super) fn document(audit: &Audit) -> Document<'_> {
@@ -38,6 +39,19 @@ pub(super) fn document(audit: &Audit) -> Document<'_> {
         controls: controls.iter().map(|row| control(row.result)).collect(),
         criteria: view::criterion_rows(audit).iter().map(criterion).collect(),
         checks: audit.assessment.checks.iter().map(check).collect(),
+        waivers: audit
+            .assessment
+            .waivers
+            .iter()
+            .map(waivers::waiver)
+            .collect(),
+        waivers_as_of: audit.assessment.waivers_as_of.map(|day| day.to_string()),
+        policy_diagnostics: audit
+            .assessment
+            .diagnostics
+            .iter()
+            .map(waivers::diagnostic)
+            .collect(),
         not_visible: not_visible.into_iter().map(gap).collect(),
         observations: observations.into_iter().map(observation).collect(),
     }
@@ -68,7 +82,9 @@ fn summary(audit: &Audit) -> Summary {
             medium,
             low,
             total: counts.all_findings(),
+            waived: counts.waived_findings,
         },
+        waivers: waivers::counts(audit),
         not_visible: audit.not_visible.len(),
         observations: audit.observations.len(),
     }
@@ -80,13 +96,14 @@ const fn verdicts(counts: &StatusCounts) -> VerdictCounts {
         not_assessed,
         pass,
         not_applicable,
+        waived,
     } = *counts;
     VerdictCounts {
         pass,
         fail,
         not_assessed,
         not_applicable,
-        waived: 0,
+        waived,
     }
 }
 
@@ -128,7 +145,7 @@ fn criterion<'a>(row: &view::CriterionRow<'a>) -> Criterion<'a> {
             .iter()
             .map(|check| CriterionCheck {
                 id: check.meta.id,
-                verdict: check.verdict.status().into(),
+                verdict: check.status().into(),
             })
             .collect(),
     }
@@ -156,7 +173,7 @@ fn check(result: &CheckResult) -> Check<'_> {
             .iter()
             .map(|criterion| criterion.id())
             .collect(),
-        verdict: result.verdict.status().into(),
+        verdict: result.status().into(),
         population: view::population(result).map(|population| Population {
             count: population.count,
             of: population.of,
@@ -171,6 +188,7 @@ fn finding(member: Member<'_>) -> Finding<'_> {
     let Member {
         finding,
         fingerprint,
+        waiver,
     } = member;
     Finding {
         subject: Subject {
@@ -188,6 +206,7 @@ fn finding(member: Member<'_>) -> Finding<'_> {
             .map(pgattest_model::ObservationId::as_str)
             .collect(),
         remediation: &finding.remediation,
+        waiver,
     }
 }
 
@@ -261,6 +280,7 @@ impl From<Status> for VerdictWord {
         match status {
             Status::Fail => Self::Fail,
             Status::NotAssessed => Self::NotAssessed,
+            Status::Waived => Self::Waived,
             Status::Pass => Self::Pass,
             Status::NotApplicable => Self::NotApplicable,
         }

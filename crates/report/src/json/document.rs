@@ -33,6 +33,14 @@ pub struct Document<'a> {
     pub criteria: Vec<Criterion<'a>>,
     /// One entry a check, in the registry's order.
     pub checks: Vec<Check<'a>>,
+    /// Accepted risks, in the order of the policy file.
+    pub waivers: Vec<Waiver<'a>>,
+    /// The day, in UTC, on which the waivers were judged: that of the audit by the collector's clock or the server's, whichever
+    /// is later. Null when none was considered.
+    #[schemars(extend("format" = "date"))]
+    pub waivers_as_of: Option<String>,
+    /// What is to be said about the policy file now that the cluster is known, by place.
+    pub policy_diagnostics: Vec<PolicyDiagnostic<'a>>,
     /// What could not be looked at. Nothing of it passes.
     pub not_visible: Vec<NotVisible<'a>>,
     /// Every act of looking, without the rows it returned.
@@ -88,6 +96,8 @@ pub struct Summary {
     pub checks: VerdictCounts,
     /// Findings by severity.
     pub findings: FindingCounts,
+    /// Waivers by state.
+    pub waivers: WaiverCounts,
     /// Entries of `not_visible`.
     pub not_visible: usize,
     /// Entries of `observations`.
@@ -105,7 +115,7 @@ pub struct VerdictCounts {
     pub waived: usize,
 }
 
-/// How many findings of each severity.
+/// How many open findings of each severity.
 #[derive(Debug, JsonSchema, Serialize)]
 #[expect(missing_docs, reason = "the fields are the severities")]
 pub struct FindingCounts {
@@ -113,7 +123,20 @@ pub struct FindingCounts {
     pub high: usize,
     pub medium: usize,
     pub low: usize,
+    /// All of the above.
     pub total: usize,
+    /// Those that waivers accept; in none of the numbers above.
+    pub waived: usize,
+}
+
+/// How many waivers are in each state.
+#[derive(Debug, Default, JsonSchema, Serialize)]
+#[expect(missing_docs, reason = "the fields are the states")]
+pub struct WaiverCounts {
+    pub used: usize,
+    pub unused: usize,
+    pub unknown: usize,
+    pub expired: usize,
 }
 
 /// A conclusion in one word.
@@ -128,7 +151,7 @@ pub enum VerdictWord {
     NotAssessed,
     /// The rule has no subject here.
     NotApplicable,
-    /// Failed, and the risk was accepted. Reserved: no check ends like this yet.
+    /// At least one subject breaks the rule, and waivers accept the risk of every one. Not a pass.
     Waived,
 }
 
@@ -206,8 +229,8 @@ pub struct CriterionCheck<'a> {
     pub verdict: VerdictWord,
 }
 
-/// One check's verdict with its findings. A pass states its population; a failure has a finding; what is not assessed or
-/// does not apply says why.
+/// One check's verdict with its findings. A pass states its population; a failure has a finding that no waiver accepts; every
+/// finding of what is waived has its waiver; what is not assessed or does not apply says why.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(extend("allOf" = [
     {
@@ -220,10 +243,28 @@ pub struct CriterionCheck<'a> {
     },
     {
         "if": { "properties": { "verdict": { "const": "fail" } } },
-        "then": { "properties": { "population": { "type": "object" }, "findings": { "minItems": 1 } } },
+        "then": { "properties": {
+            "population": { "type": "object" },
+            "findings": { "minItems": 1, "contains": { "properties": { "waiver": { "type": "null" } } } },
+        } },
     },
     {
-        "if": { "properties": { "verdict": { "enum": ["not_assessed", "not_applicable"] } } },
+        "if": { "properties": { "verdict": { "const": "waived" } } },
+        "then": { "properties": {
+            "population": { "type": "object" },
+            "findings": { "minItems": 1, "items": { "properties": { "waiver": { "type": "integer" } } } },
+            "not_seen": { "maxItems": 0 },
+        } },
+    },
+    {
+        "if": { "properties": { "verdict": { "const": "not_assessed" } } },
+        "then": { "properties": {
+            "reason": { "type": "string" },
+            "findings": { "items": { "properties": { "waiver": { "type": "integer" } } } },
+        } },
+    },
+    {
+        "if": { "properties": { "verdict": { "const": "not_applicable" } } },
         "then": { "properties": { "reason": { "type": "string" }, "findings": { "maxItems": 0 } } },
     },
 ]))]
@@ -243,11 +284,11 @@ pub struct Check<'a> {
     pub verdict: VerdictWord,
     /// What was tested; null when nothing was.
     pub population: Option<Population<'a>>,
-    /// Why the check neither passed nor failed; null when it did.
+    /// Why the check neither passed nor failed; null when it did, and when it is waived.
     pub reason: Option<String>,
     /// Parts of the population that could not be seen.
     pub not_seen: Vec<Unseen<'a>>,
-    /// The subjects that break the rule, the worst first.
+    /// The subjects that break the rule, accepted by a waiver or not, the worst first.
     pub findings: Vec<Finding<'a>>,
 }
 
@@ -289,6 +330,96 @@ pub struct Finding<'a> {
     pub observations: Vec<&'a str>,
     /// What to do about this subject: a statement to review or one sentence.
     pub remediation: &'a str,
+    /// The waiver that accepts the risk, as a position in the document's `waivers` from 0; null: the finding is open.
+    pub waiver: Option<usize>,
+}
+
+/// An accepted risk: a `[[waiver]]` of the policy file, and what became of it.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Waiver<'a> {
+    /// What became of it.
+    pub state: WaiverWord,
+    /// Why it is in that state, in one sentence.
+    pub why: &'a str,
+    /// Identifier of its check; null when no check is called as it says.
+    pub check: Option<&'a str>,
+    /// The check, as written in the policy file.
+    pub check_as_written: &'a str,
+    /// Name or pattern of the subjects; null when it covers by fingerprint.
+    pub subject: Option<&'a str>,
+    /// Fingerprint of the finding; null when it covers by subject.
+    pub fingerprint: Option<&'a str>,
+    /// The database that the subject lives in; null: any.
+    pub database: Option<&'a str>,
+    /// Why the risk is accepted.
+    pub reason: &'a str,
+    /// Who answers for it.
+    pub owner: &'a str,
+    /// Who accepted it.
+    pub approver: &'a str,
+    /// What lowers the risk meanwhile; null: nothing was named.
+    pub compensating_control: Option<&'a str>,
+    /// The day it was accepted; null when not said.
+    #[schemars(extend("format" = "date"))]
+    pub issued: Option<String>,
+    /// The last day, in UTC, on which it is in force.
+    #[schemars(extend("format" = "date"))]
+    pub expires: String,
+    /// Fingerprints of the findings that it covers: of one that is used those it accepts, of one that has expired those it
+    /// would.
+    pub covers: Vec<&'a str>,
+    /// Where it is in the policy file.
+    pub place: Place,
+}
+
+/// The four states of a waiver.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaiverWord {
+    /// It accepts at least one finding.
+    Used,
+    /// It covers nothing: the finding is gone, or its check was not assessed.
+    Unused,
+    /// It names a check or a subject that does not exist.
+    Unknown,
+    /// Its day has passed: it accepts nothing.
+    Expired,
+}
+
+/// A remark on one place of the policy file.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct PolicyDiagnostic<'a> {
+    /// How much it matters.
+    pub level: DiagnosticWord,
+    /// What is the matter, in one sentence.
+    pub message: &'a str,
+    /// What to do, where that can be said.
+    pub help: Option<&'a str>,
+    /// What it points at.
+    pub place: Place,
+}
+
+/// How much a remark matters.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiagnosticWord {
+    /// As it should be, and worth knowing.
+    Note,
+    /// Not what its author can have meant.
+    Warning,
+}
+
+/// A place in the policy file.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The first byte, from 0.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
 }
 
 /// What a finding is about.

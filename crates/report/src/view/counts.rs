@@ -9,8 +9,10 @@ pub struct Counts {
     pub checks: StatusCounts,
     /// Controls by verdict.
     pub controls: StatusCounts,
-    /// Findings by severity, in the order of `Severity::WORST_FIRST`.
+    /// Open findings by severity, in the order of `Severity::WORST_FIRST`.
     pub findings: [usize; 4],
+    /// Findings that waivers accept; not among those above.
+    pub waived_findings: usize,
 }
 
 /// How many ended with each status.
@@ -20,6 +22,8 @@ pub struct StatusCounts {
     pub fail: usize,
     /// Not assessed.
     pub not_assessed: usize,
+    /// Failed, and every finding accepted by a waiver.
+    pub waived: usize,
     /// Passed.
     pub pass: usize,
     /// Not applicable.
@@ -34,7 +38,7 @@ impl Counts {
                 .assessment
                 .checks
                 .iter()
-                .flat_map(|result| result.verdict.findings());
+                .flat_map(pgattest_model::CheckResult::open);
             all.filter(|finding| finding.severity == severity).count()
         });
         Self {
@@ -43,16 +47,22 @@ impl Counts {
                     .assessment
                     .checks
                     .iter()
-                    .map(|result| result.verdict.status()),
+                    .map(pgattest_model::CheckResult::status),
             ),
             controls: StatusCounts::of(
                 audit.assessment.controls.iter().map(|result| result.status),
             ),
             findings,
+            waived_findings: audit
+                .assessment
+                .checks
+                .iter()
+                .map(|result| result.accepted().count())
+                .sum(),
         }
     }
 
-    /// Findings of every severity.
+    /// Open findings of every severity.
     pub fn all_findings(&self) -> usize {
         self.findings.iter().sum()
     }
@@ -69,6 +79,7 @@ impl StatusCounts {
             match status {
                 Status::Fail => counts.fail += 1,
                 Status::NotAssessed => counts.not_assessed += 1,
+                Status::Waived => counts.waived += 1,
                 Status::Pass => counts.pass += 1,
                 Status::NotApplicable => counts.not_applicable += 1,
             }
@@ -78,14 +89,15 @@ impl StatusCounts {
 
     /// All of them.
     pub const fn total(&self) -> usize {
-        self.fail + self.not_assessed + self.pass + self.not_applicable
+        self.fail + self.not_assessed + self.waived + self.pass + self.not_applicable
     }
 
     /// Each status with its count, what needs attention first.
-    pub const fn each(&self) -> [(Status, usize); 4] {
+    pub const fn each(&self) -> [(Status, usize); 5] {
         [
             (Status::Fail, self.fail),
             (Status::NotAssessed, self.not_assessed),
+            (Status::Waived, self.waived),
             (Status::Pass, self.pass),
             (Status::NotApplicable, self.not_applicable),
         ]

@@ -24,9 +24,11 @@ pub struct Member<'a> {
     pub finding: &'a Finding,
     /// Its fingerprint; empty when the assessment gave none.
     pub fingerprint: &'a str,
+    /// The waiver that accepts it, by its place in the assessment; `None`: it is open.
+    pub waiver: Option<usize>,
 }
 
-/// All findings of an audit by severity (the worst first), then in the registry's order of checks, then by cause.
+/// All open findings of an audit by severity (the worst first), then in the registry's order of checks, then by cause.
 pub fn groups(audit: &Audit) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = audit.assessment.checks.iter().flat_map(groups_of).collect();
     // Stable: within one severity the checks keep the registry's order and the causes theirs.
@@ -36,7 +38,7 @@ pub fn groups(audit: &Audit) -> Vec<Group<'_>> {
 
 fn groups_of(result: &CheckResult) -> Vec<Group<'_>> {
     let mut by_cause: BTreeMap<(&str, Severity), Vec<Member<'_>>> = BTreeMap::new();
-    for member in members(result) {
+    for member in members(result).filter(|member| member.waiver.is_none()) {
         by_cause
             .entry((&member.finding.cause, member.finding.severity))
             .or_default()
@@ -56,18 +58,21 @@ fn groups_of(result: &CheckResult) -> Vec<Group<'_>> {
         .collect()
 }
 
-/// The findings of one check with their fingerprints, in the verdict's order.
+/// The findings of one check with their fingerprints, open and accepted, in the verdict's order.
 pub(crate) fn members(result: &CheckResult) -> impl Iterator<Item = Member<'_>> {
     let fingerprints = result
         .fingerprints
         .iter()
         .map(|fingerprint| fingerprint.0.as_str());
+    let waivers = result.waived.iter().copied().chain(std::iter::repeat(None));
     let findings = result.verdict.findings().iter();
     findings
         .zip(fingerprints.chain(std::iter::repeat("")))
-        .map(|(finding, fingerprint)| Member {
+        .zip(waivers)
+        .map(|((finding, fingerprint), waiver)| Member {
             finding,
             fingerprint,
+            waiver,
         })
 }
 
@@ -158,6 +163,7 @@ mod tests {
             .map(|finding| Member {
                 finding,
                 fingerprint: "",
+                waiver: None,
             })
             .collect();
         Group {

@@ -82,7 +82,7 @@ impl ControlRow<'_> {
 impl CriterionRow<'_> {
     /// Identifiers of the checks that ended with this status.
     pub fn with(&self, status: Status) -> Vec<&'static str> {
-        let of_status = |check: &&&CheckResult| check.verdict.status() == status;
+        let of_status = |check: &&&CheckResult| check.status() == status;
         self.checks
             .iter()
             .filter(of_status)

@@ -155,6 +155,7 @@ pub(crate) const fn mark(status: Status) -> &'static str {
     match status {
         Status::Fail => "✗",
         Status::NotAssessed => "?",
+        Status::Waived => "~",
         Status::Pass => "✓",
         Status::NotApplicable => "–",
     }

@@ -183,7 +183,7 @@ pub(crate) fn audit() -> Audit {
             clock_skew_ms: Some(12),
             policy_given: false,
         },
-        assessment: Assessment { checks: checks(), controls: controls() },
+        assessment: Assessment { checks: checks(), controls: controls(), waivers: Vec::new(), waivers_as_of: None, diagnostics: Vec::new() },
         observations: observations(),
         not_visible: vec![
             NotVisible { missing: verifiers_hidden(), wanted_by: vec!["SEC-01"] },
@@ -377,6 +377,7 @@ fn result(meta: &'static Meta, verdict: Verdict) -> CheckResult {
         meta,
         verdict,
         fingerprints,
+        waived: Vec::new(),
     }
 }
 
