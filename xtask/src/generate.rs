@@ -3,6 +3,7 @@
 use crate::repository::root;
 use anyhow::{Context, Result, bail, ensure};
 use pgattest_checks::{CHECKS, crosswalk};
+use pgattest_parse::policy;
 use pgattest_report::{json, page};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -54,6 +55,14 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
     files.insert(
         PathBuf::from("docs/schema/audit-1.schema.json"),
         json::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/pgattest.toml.schema.json"),
+        policy::schema(
+            CHECKS
+                .iter()
+                .map(|check| (check.meta().id, check.meta().name)),
+        ),
     );
     files.insert(PathBuf::from("docs/cli.md"), command_reference()?);
     Ok(files)

@@ -1,6 +1,6 @@
 //! The existing name that was probably meant.
 
-use strsim::levenshtein;
+use strsim::osa_distance;
 
 /// The candidate that differs from the wanted name in the fewest letters, when that is few for its length. The first of equals
 /// in their order.
@@ -13,7 +13,7 @@ pub(super) fn nearest<'a>(
     candidates
         .into_iter()
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
-        .map(|candidate| (levenshtein(wanted, candidate), candidate))
+        .map(|candidate| (osa_distance(wanted, candidate), candidate))
         .filter(|(distance, _)| (1..=most).contains(distance))
         .min()
         .map(|(_, candidate)| candidate)

@@ -18,4 +18,5 @@ mod support;
 mod tamper;
 mod terminal;
 mod validators;
+mod waivers;
 mod zip_file;

@@ -372,8 +372,8 @@ async fn versions_that_are_not_supported_are_not_assessed() {
 type Edit = (&'static str, Box<dyn Fn(&mut Forged)>, Vec<&'static str>);
 
 /// A package to be sealed again, with the true key, after some edits.
-struct Forged {
-    request: SealRequest,
+pub(crate) struct Forged {
+    pub(crate) request: SealRequest,
 }
 
 impl Forged {
@@ -382,7 +382,7 @@ impl Forged {
         &mut found.unwrap_or_else(|| panic!("no {path}")).bytes
     }
 
-    fn replace(&mut self, path: &str, from: &str, to: &str) {
+    pub(crate) fn replace(&mut self, path: &str, from: &str, to: &str) {
         let bytes = self.file(path);
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(text.contains(from), "{path}");
@@ -397,7 +397,7 @@ impl Forged {
     }
 }
 
-fn reseal(desk: &Desk, package: &Path, edit: impl Fn(&mut Forged)) -> PathBuf {
+pub(crate) fn reseal(desk: &Desk, package: &Path, edit: impl Fn(&mut Forged)) -> PathBuf {
     let mut forged = Forged {
         request: request(&open(package).unwrap()),
     };
