@@ -1,6 +1,6 @@
 //! What exists in the cluster, by name, and where that is not wholly known.
 
-use pgattest_model::facts::DatabaseFacts;
+use pgattest_model::facts::{DatabaseFacts, Function, HbaRule, Relation};
 use pgattest_model::ident::{qualified, quote_ident};
 use pgattest_model::policy::NamedKind;
 use pgattest_model::{Collected, Facts};
@@ -83,7 +83,7 @@ impl<'a> Known<'a> {
             }
             Form::Qualified => names.add_settings(facts),
             Form::Line => names.add(&facts.hba_rules, |rules| {
-                rules.iter().map(|rule| rule.place()).collect()
+                rules.iter().map(HbaRule::place).collect()
             }),
             Form::Function | Form::Other => {}
         }
@@ -182,10 +182,10 @@ impl Names {
                 });
             }
             Form::Qualified => self.add(&inside.relations, |all| {
-                all.iter().map(|one| one.sql_name()).collect()
+                all.iter().map(Relation::sql_name).collect()
             }),
             Form::Function => self.add(&inside.functions, |all| {
-                all.iter().map(|one| one.sql_name()).collect()
+                all.iter().map(Function::sql_name).collect()
             }),
             Form::Line | Form::Other => {}
         }

@@ -215,7 +215,7 @@ fn a_waiver_is_in_force_through_its_last_day() {
     let (_, why, help) = judged("subject = \"*\"", "2026-06-14", &[]);
     assert_eq!(
         why,
-        "it ended on 2026-06-14, and accepts none of the 3 findings it covers"
+        "it ended on 2026-06-14: 3 findings are accepted no more"
     );
     assert_eq!(help, "fix them, or have the risk accepted anew");
     let assessment = reviewed(&waiver("ROL-01", "subject = \"*\"", "2026-06-14"), &[]);

@@ -162,9 +162,12 @@ fn ended(waiver: &Waiver, count: usize) -> Remark {
     let remark = |why| Remark::at(waiver.places.expires, why);
     match count {
         0 => remark(format!("it ended on {expires}, and covers no finding")).help("remove it"),
+        1 => remark(format!(
+            "it ended on {expires}: 1 finding is accepted no more"
+        ))
+        .help("fix it, or have the risk accepted anew"),
         more => remark(format!(
-            "it ended on {expires}, and accepts none of the {} it covers",
-            findings(more)
+            "it ended on {expires}: {more} findings are accepted no more"
         ))
         .help("fix them, or have the risk accepted anew"),
     }

@@ -137,12 +137,12 @@ fn one(entry: Spanned<WaiverEntry>, reading: &Reading<'_>) -> Result<Waiver, Pol
         ));
     };
     let expires_span = expires.span();
-    let expires = date(expires, "expires")?;
+    let expires = date(&expires, "expires")?;
     let issued = entry
         .issued
         .map(|issued| {
             let span = issued.span();
-            date(issued, "issued").map(|issued| (issued, span))
+            date(&issued, "issued").map(|issued| (issued, span))
         })
         .transpose()?;
     if let Some((issued, span)) = &issued
@@ -219,7 +219,7 @@ fn hex_digits(value: Spanned<String>) -> Result<String, PolicyError> {
     ))
 }
 
-fn date(value: Spanned<Value>, key: &str) -> Result<Date, PolicyError> {
+fn date(value: &Spanned<Value>, key: &str) -> Result<Date, PolicyError> {
     let span = value.span();
     let day = match value.get_ref() {
         Value::Datetime(moment) if moment.time.is_none() && moment.offset.is_none() => moment

@@ -2,11 +2,13 @@
 //! thousand tables, and names that attack terminals, HTML, JSON and readers.
 
 use pgattest_model::crosswalk::{AreaRow, Framework};
+use pgattest_model::waiver::WaiverPlaces;
 use pgattest_model::{
-    Area, Assessment, Audit, CheckResult, Control, ControlResult, Criterion, Crosswalk, Finding,
-    Fingerprint, Meta, Missing, NotVisible, Observation, ObservationId, Outcome, Population,
-    Responsibility, Run, ServerVersion, Severity, Status, Subject, SubjectKind, TargetIdentity,
-    Verdict,
+    Area, Assessment, Audit, CheckResult, Control, ControlResult, Covered, Covers, Criterion,
+    Crosswalk, Date, Diagnostic, DiagnosticLevel, Finding, Fingerprint, Meta, Missing, NotVisible,
+    Observation, ObservationId, Outcome, Place, Population, Responsibility, Run, ServerVersion,
+    Severity, Status, Subject, SubjectKind, TargetIdentity, Verdict, Waiver, WaiverResult,
+    WaiverState,
 };
 
 /// A role's name that closes a tag, colours a terminal, turns the reading direction and starts a new line.
@@ -481,4 +483,109 @@ fn observations() -> Vec<Observation> {
             denied,
         ),
     ]
+}
+
+/// The same audit under a policy: both superusers are accepted, by two waivers of four.
+pub(crate) fn waived() -> Audit {
+    let mut audit = audit();
+    audit.run.policy_given = true;
+    let assessment = &mut audit.assessment;
+    let result = &mut assessment.checks[0];
+    result.waived = vec![Some(0), Some(1)];
+    let covered = |number: usize| {
+        let finding = &result.verdict.findings()[number];
+        vec![Covered {
+            subject: finding.subject.clone(),
+            severity: finding.severity,
+            cause: finding.cause.clone(),
+            fingerprint: result.fingerprints[number].clone(),
+        }]
+    };
+    let waiver = |line, check: &str, covers, compensating_control: Option<&str>| Waiver {
+        check: check.to_owned(),
+        covers,
+        database: None,
+        reason: "the vendor's loader needs superuser until version 9, and is reached from one host"
+            .to_owned(),
+        owner: HOSTILE.to_owned(),
+        approver: "Jo Doe, CISO".to_owned(),
+        compensating_control: compensating_control.map(str::to_owned),
+        issued: Date::new(2025, 10, 1),
+        expires: Date::new(2026, 12, 31).expect("a day"),
+        places: places(line),
+    };
+    let subject = |name: &str| Covers::Subject(name.to_owned());
+    assessment.waivers = vec![
+        WaiverResult {
+            waiver: waiver(
+                3,
+                "ROL-01",
+                subject("app"),
+                Some("sessions are reviewed weekly"),
+            ),
+            check: Some("ROL-01"),
+            state: WaiverState::Used,
+            why: "accepts 1 finding of ROL-01 until 2026-12-31".to_owned(),
+            covered: covered(0),
+        },
+        WaiverResult {
+            waiver: waiver(12, "superuser-roles", subject(HOSTILE), None),
+            check: Some("ROL-01"),
+            state: WaiverState::Used,
+            why: "accepts 1 finding of ROL-01 until 2026-12-31".to_owned(),
+            covered: covered(1),
+        },
+        WaiverResult {
+            waiver: Waiver {
+                database: Some("evil\u{1b}[2J".to_owned()),
+                ..waiver(20, "RLS-1", subject("public.*"), None)
+            },
+            check: None,
+            state: WaiverState::Unknown,
+            why: "no check is called `RLS-1`".to_owned(),
+            covered: vec![],
+        },
+        WaiverResult {
+            waiver: waiver(28, "HBA-01", Covers::Fingerprint("00".repeat(8)), None),
+            check: Some("HBA-01"),
+            state: WaiverState::Unused,
+            why: "HBA-01 has no finding with this fingerprint".to_owned(),
+            covered: vec![],
+        },
+    ];
+    assessment.waivers_as_of = Date::new(2026, 3, 1);
+    assessment.diagnostics = vec![
+        Diagnostic {
+            level: DiagnosticLevel::Warning,
+            place: places(2).entry,
+            message: format!("no role is called `{HOSTILE}`"),
+            help: Some("did you mean `app`?".to_owned()),
+        },
+        Diagnostic {
+            level: DiagnosticLevel::Note,
+            place: places(3).covers,
+            message: "used waiver: accepts 1 finding of ROL-01 until 2026-12-31".to_owned(),
+            help: None,
+        },
+    ];
+    assessment.controls[0].status = Status::Waived;
+    "2 findings in ROL-01 accepted by waiver until 2026-12-31"
+        .clone_into(&mut assessment.controls[0].reason);
+    audit
+}
+
+fn places(line: usize) -> WaiverPlaces {
+    let place = Place {
+        start: line * 20,
+        end: line * 20 + 10,
+        line,
+        column: 1,
+    };
+    WaiverPlaces {
+        entry: place,
+        check: place,
+        covers: place,
+        database: place,
+        expires: place,
+    }
 }

@@ -73,11 +73,27 @@ fn the_schema_refuses_a_broken_document() {
 }
 
 #[test]
-fn waived_is_a_verdict_of_the_contract_although_nothing_gives_it_yet() {
-    let mut document = document();
-    *document.pointer_mut("/checks/0/verdict").expect("there") = json!("waived");
+fn what_is_waived_has_a_waiver_for_every_finding() {
+    let mut document: Value =
+        serde_json::from_str(&json::render(&fixture::waived())).expect("valid JSON");
     assert_eq!(is_valid(&document), Ok(()));
-    assert_eq!(document.pointer("/summary/checks/waived"), Some(&json!(0)));
+    assert_eq!(document["checks"][0]["verdict"], "waived");
+    assert_eq!(document["summary"]["checks"]["waived"], 1);
+    assert_eq!(document["summary"]["findings"]["waived"], 2);
+    assert_eq!(document["summary"]["findings"]["critical"], 1);
+    assert_eq!(
+        document["waivers"][1]["covers"],
+        json!([document["checks"][0]["findings"][0]["fingerprint"]])
+    );
+    set(&mut document, "/checks/0/findings/1/waiver", Value::Null);
+    assert!(is_valid(&document).is_err());
+    set(&mut document, "/checks/0/verdict", json!("fail"));
+    assert_eq!(is_valid(&document), Ok(()));
+    set(&mut document, "/checks/0/findings/1/waiver", json!(1));
+    assert!(
+        is_valid(&document).is_err(),
+        "a failure has an open finding"
+    );
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod json;
 mod readme;
 mod text;
 mod view;
+mod waivers;
