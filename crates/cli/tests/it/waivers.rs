@@ -189,15 +189,20 @@ async fn accepted_findings_do_not_fail_the_audit_and_are_no_pass() {
     desk.write("pgattest.toml", "");
     let before = desk.audit(&dsn);
     // Every finding of every check, by its fingerprint.
-    let mut policy = String::new();
-    for check in before.checks() {
-        for finding in check["findings"].as_array().unwrap() {
-            policy += &format!(
-                "[[waiver]]\ncheck = {}\nfingerprint = {}\nreason = \"r\"\nowner = \"o\"\napprover = \"a\"\nexpires = 9999-12-31\n",
-                check["id"], finding["fingerprint"]
-            );
-        }
-    }
+    let entry = |check: &Value, finding: &Value| {
+        format!(
+            "[[waiver]]\ncheck = {}\nfingerprint = {}\nreason = \"r\"\nowner = \"o\"\napprover = \"a\"\nexpires = 9999-12-31\n",
+            check["id"], finding["fingerprint"]
+        )
+    };
+    let policy: String = before
+        .checks()
+        .iter()
+        .flat_map(|check| {
+            let findings = check["findings"].as_array().unwrap();
+            findings.iter().map(move |finding| entry(check, finding))
+        })
+        .collect();
     desk.write("pgattest.toml", &policy);
     let answer = desk.run(&[
         "audit",
@@ -280,7 +285,7 @@ async fn a_package_shows_what_was_accepted_and_holds_against_who_would_extend_it
         ),
     ] {
         let forged = reseal(&desk, &package, |forged| {
-            forged.replace("policy.toml", from, to)
+            forged.replace("policy.toml", from, to);
         });
         let answer = desk.run(&["verify", forged.to_str().unwrap()]);
         answer.assert_code(1);
