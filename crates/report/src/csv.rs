@@ -8,7 +8,7 @@ use pgattest_model::{Audit, CheckResult, ObservationId};
 
 use crate::view::{self, Member, words};
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 15] = [
     "check",
     "title",
     "verdict",
@@ -23,6 +23,7 @@ const HEADER: [&str; 14] = [
     "criteria",
     "fingerprint",
     "observations",
+    "waiver",
 ];
 
 /// Renders an audit as CSV with a header, rows ended by CRLF.
@@ -30,7 +31,11 @@ pub fn render(audit: &Audit) -> String {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
-    let rows = audit.assessment.checks.iter().flat_map(rows);
+    let rows = audit
+        .assessment
+        .checks
+        .iter()
+        .flat_map(|check| rows(check, audit));
     for row in std::iter::once(HEADER.map(str::to_owned)).chain(rows) {
         // Writing to memory fails for rows of unequal length only, and the type makes them equal.
         let _ = writer.write_record(row.map(|cell| harmless(&cell)));
@@ -39,18 +44,18 @@ pub fn render(audit: &Audit) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn rows(check: &CheckResult) -> Vec<[String; 14]> {
+fn rows(check: &CheckResult, audit: &Audit) -> Vec<[String; 15]> {
     let members: Vec<Member<'_>> = view::members(check).collect();
     if members.is_empty() {
-        return vec![row(check, None)];
+        return vec![row(check, None, audit)];
     }
     members
         .into_iter()
-        .map(|member| row(check, Some(member)))
+        .map(|member| row(check, Some(member), audit))
         .collect()
 }
 
-fn row(check: &CheckResult, member: Option<Member<'_>>) -> [String; 14] {
+fn row(check: &CheckResult, member: Option<Member<'_>>, audit: &Audit) -> [String; 15] {
     let meta = check.meta;
     let tested = view::population(check).map_or_else(String::new, words::tested);
     let criteria: Vec<&str> = meta
@@ -62,6 +67,9 @@ fn row(check: &CheckResult, member: Option<Member<'_>>) -> [String; 14] {
     let of = |value: fn(&pgattest_model::Finding) -> &str| {
         finding.map_or_else(String::new, |finding| visible(value(finding)))
     };
+    let waiver = member
+        .and_then(|member| member.waiver)
+        .and_then(|at| audit.assessment.waivers.get(at));
     let observations = finding.map_or_else(String::new, |finding| {
         let ids: Vec<&str> = finding
             .observations
@@ -73,7 +81,7 @@ fn row(check: &CheckResult, member: Option<Member<'_>>) -> [String; 14] {
     [
         meta.id.to_owned(),
         meta.title.to_owned(),
-        check.verdict.status().words().to_owned(),
+        check.status().words().to_owned(),
         finding.map_or_else(String::new, |finding| finding.severity.to_string()),
         of(|finding| finding.subject.database.as_deref().unwrap_or_default()),
         of(|finding| finding.subject.kind.as_str()),
@@ -88,6 +96,10 @@ fn row(check: &CheckResult, member: Option<Member<'_>>) -> [String; 14] {
         criteria.join(" "),
         member.map_or_else(String::new, |member| member.fingerprint.to_owned()),
         observations,
+        waiver.map_or_else(String::new, |accepted| {
+            let waiver = &accepted.waiver;
+            visible(&format!("until {}: {}", waiver.expires, waiver.reason))
+        }),
     ]
 }
 

@@ -1,7 +1,8 @@
 //! `JUnit` XML, for continuous integration: one suite a control area, one test case a check.
 //!
-//! `JUnit` has three outcomes besides a pass. A check that fails is a `failure`. One that was not assessed or has no subject is
-//! `skipped`, and says which of the two it is: no reader of `JUnit` counts a skipped case as passed.
+//! `JUnit` has three outcomes besides a pass. A check that fails is a `failure`, with its open findings. One that was not
+//! assessed, has no subject, or whose findings are all accepted by waivers is `skipped`, and says which of the three it is: no
+//! reader of `JUnit` counts a skipped case as passed.
 
 use askama::filters::{Escaper, Html};
 use pgattest_model::ident::visible;
@@ -48,7 +49,7 @@ fn case(xml: &mut String, area: &str, check: &CheckResult) {
         check.meta.id,
         escaped(check.meta.title)
     );
-    let status = check.verdict.status();
+    let status = check.status();
     match status {
         Status::Pass => {
             let tested = view::population(check).map_or_else(String::new, words::tested);
@@ -59,7 +60,9 @@ fn case(xml: &mut String, area: &str, check: &CheckResult) {
             );
         }
         Status::Fail => {
-            let members: Vec<Member<'_>> = view::members(check).collect();
+            let members: Vec<Member<'_>> = view::members(check)
+                .filter(|member| member.waiver.is_none())
+                .collect();
             let _ = write!(
                 xml,
                 ">\n      <failure type=\"{}\" message=\"{}\">",
@@ -85,7 +88,13 @@ fn case(xml: &mut String, area: &str, check: &CheckResult) {
             xml.push_str("\n</failure>\n    </testcase>\n");
         }
         _ => {
-            let why = view::reason(check).unwrap_or_default();
+            let why = match status {
+                Status::Waived => format!(
+                    "{} accepted by waiver",
+                    words::count(check.accepted().count(), "finding")
+                ),
+                _ => view::reason(check).unwrap_or_default(),
+            };
             let _ = write!(
                 xml,
                 ">\n      <skipped message=\"{}: {}\"/>\n    </testcase>\n",
@@ -112,7 +121,7 @@ impl Tally {
     fn of<'a>(checks: impl Iterator<Item = &'a CheckResult>) -> Self {
         checks.fold(Self::default(), |mut tally, check| {
             tally.tests += 1;
-            match check.verdict.status() {
+            match check.status() {
                 Status::Pass => {}
                 Status::Fail => tally.failures += 1,
                 _ => tally.skipped += 1,

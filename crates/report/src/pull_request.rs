@@ -37,6 +37,7 @@ pub fn render(audit: &Audit) -> String {
     controls(&mut page, audit);
     let groups = view::groups(audit);
     findings(&mut page, &groups);
+    waivers(&mut page, audit);
     unseen(&mut page, audit);
     page
 }
@@ -103,12 +104,36 @@ fn findings(page: &mut String, groups: &[Group<'_>]) {
     }
 }
 
+fn waivers(page: &mut String, audit: &Audit) {
+    let states: Vec<String> = view::waiver_states(audit)
+        .into_iter()
+        .map(|(state, number)| format!("{} {}", words::thousands(number), state.as_str()))
+        .collect();
+    if states.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "**Waivers**: {}.\n", states.join(", "));
+    for row in view::waiver_rows(audit).into_iter().take(SHOWN) {
+        let waiver = &row.result.waiver;
+        let _ = writeln!(
+            page,
+            "- {} ({}): {} until {}: {}",
+            code(&row.check),
+            row.result.state.as_str(),
+            code(&row.covers),
+            waiver.expires,
+            code(&waiver.reason)
+        );
+    }
+    page.push('\n');
+}
+
 fn unseen(page: &mut String, audit: &Audit) {
     let checks: Vec<&str> = audit
         .assessment
         .checks
         .iter()
-        .filter(|check| check.verdict.status() == Status::NotAssessed)
+        .filter(|check| check.status() == Status::NotAssessed)
         .map(|check| check.meta.id)
         .collect();
     if checks.is_empty() {

@@ -1,4 +1,5 @@
-//! SARIF 2.1.0, for code scanning dashboards: one rule a check, one result a finding.
+//! SARIF 2.1.0, for code scanning dashboards: one rule a check, one result a finding. A finding that a waiver accepts is a
+//! suppressed result with the waiver's reason.
 //!
 //! SARIF knows files, and a database has none: a subject is given as a logical location with its qualified name, and, because
 //! most dashboards refuse a result without a file, as the path `postgresql/<database>/<kind>/<name>`, percent-encoded. A check
@@ -6,7 +7,7 @@
 //! absent result must not read as "nothing wrong".
 
 use pgattest_model::ident::visible;
-use pgattest_model::{Audit, CheckResult, Severity, Status, Subject};
+use pgattest_model::{Audit, CheckResult, Severity, Status, Subject, WaiverResult};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,7 +54,7 @@ fn run(audit: &Audit) -> Run {
             .iter()
             .enumerate()
             .flat_map(|(index, check)| {
-                view::members(check).map(move |member| result(index, check, member))
+                view::members(check).map(move |member| result(index, check, member, audit))
             })
             .collect(),
     }
@@ -85,7 +86,7 @@ fn rule(check: &CheckResult) -> Rule {
     }
 }
 
-fn result(index: usize, check: &CheckResult, member: Member<'_>) -> SarifResult {
+fn result(index: usize, check: &CheckResult, member: Member<'_>, audit: &Audit) -> SarifResult {
     let finding = member.finding;
     SarifResult {
         rule_id: check.meta.id,
@@ -95,6 +96,12 @@ fn result(index: usize, check: &CheckResult, member: Member<'_>) -> SarifResult 
         locations: [location(&finding.subject)],
         partial_fingerprints: (!member.fingerprint.is_empty())
             .then(|| BTreeMap::from([("pgattest/v1", member.fingerprint.to_owned())])),
+        suppressions: member
+            .waiver
+            .and_then(|at| audit.assessment.waivers.get(at))
+            .map(suppression)
+            .into_iter()
+            .collect(),
         properties: ResultProperties {
             severity: finding.severity.as_str(),
             cause: visible(&finding.cause),
@@ -108,12 +115,24 @@ fn result(index: usize, check: &CheckResult, member: Member<'_>) -> SarifResult 
     }
 }
 
+fn suppression(accepted: &WaiverResult) -> Suppression {
+    let waiver = &accepted.waiver;
+    Suppression {
+        kind: "external",
+        status: "accepted",
+        justification: visible(&format!(
+            "{} (owner {}, approved by {}, until {})",
+            waiver.reason, waiver.owner, waiver.approver, waiver.expires
+        )),
+    }
+}
+
 fn notifications(checks: &[CheckResult]) -> Vec<Notification> {
     checks
         .iter()
         .enumerate()
         .filter(|(_, check)| {
-            check.verdict.status() == Status::NotAssessed || !check.verdict.unseen().is_empty()
+            check.status() == Status::NotAssessed || !check.verdict.unseen().is_empty()
         })
         .flat_map(|(index, check)| {
             check.verdict.unseen().iter().map(move |missing| {
@@ -333,7 +352,16 @@ struct SarifResult {
     locations: [Location; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     partial_fingerprints: Option<BTreeMap<&'static str, String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
     properties: ResultProperties,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    status: &'static str,
+    justification: String,
 }
 
 #[derive(Serialize)]

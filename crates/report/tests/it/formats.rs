@@ -130,6 +130,31 @@ fn a_comment_on_a_pull_request_holds_no_markup_but_ours() {
 }
 
 #[test]
+fn what_a_waiver_accepts_is_shown_as_accepted_everywhere() {
+    let audit = fixture::waived();
+    let log: Value = serde_json::from_str(&sarif::render(&audit)).unwrap();
+    let suppressed = |result: &&Value| result["suppressions"][0]["status"] == "accepted";
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let accepted: usize = audit
+        .assessment
+        .checks
+        .iter()
+        .map(|check| check.accepted().count())
+        .sum();
+    assert!(accepted > 0);
+    assert_eq!(results.iter().filter(suppressed).count(), accepted);
+    let table = csv::render(&audit);
+    let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+    let with_waiver = reader
+        .records()
+        .map(Result::unwrap)
+        .filter(|row| row[14].starts_with("until "));
+    assert_eq!(with_waiver.count(), accepted);
+    assert!(pull_request::render(&audit).contains("**Waivers**: "));
+    assert!(junit::render(&audit).contains("accepted by waiver"));
+}
+
+#[test]
 fn the_same_audit_gives_the_same_bytes() {
     for render in [
         sarif::render,
