@@ -2,6 +2,7 @@
 
 mod constant_policies;
 mod definer_views;
+pub mod expression;
 mod family;
 mod grants;
 mod policies_without_rls;
