@@ -234,7 +234,7 @@ impl<'a> Inside<'a> {
 }
 
 /// Whether somebody decided that every row be let through.
-fn is_intended(
+pub(super) fn is_intended(
     context: &Context<'_>,
     bound: &Bound<'_>,
     database: &DatabaseFacts,
@@ -281,7 +281,7 @@ fn opens(bound: &Bound<'_>, policy: &Policy, restrictive: &[&Policy]) -> Option<
 }
 
 /// Whether a restrictive policy has its say wherever the permissive one has, for this command.
-fn narrows(
+pub(super) fn narrows(
     bound: &Bound<'_>,
     restrictive: &Policy,
     permissive: &Policy,

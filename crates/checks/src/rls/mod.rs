@@ -3,20 +3,30 @@
 mod constant_policies;
 mod definer_views;
 pub mod expression;
+mod fails_open;
 mod family;
 mod grants;
+mod open_when_emptied;
+mod open_when_unset;
 mod policies_without_rls;
+mod policy_set;
 mod predicate;
 mod silent_deny;
+mod tautologies;
 mod tenant_tables;
 mod unforced_tables;
+mod weak_checks;
 
 pub use constant_policies::ConstantPolicies;
 pub use definer_views::DefinerViews;
+pub use open_when_emptied::OpenWhenEmptied;
+pub use open_when_unset::OpenWhenUnset;
 pub use policies_without_rls::PoliciesWithoutRls;
 pub use silent_deny::SilentDeny;
+pub use tautologies::Tautologies;
 pub use tenant_tables::TenantTables;
 pub use unforced_tables::UnforcedTables;
+pub use weak_checks::WeakChecks;
 
 use crate::context::Context;
 use pgattest_model::Missing;

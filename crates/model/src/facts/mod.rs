@@ -10,6 +10,7 @@ mod code;
 mod field;
 mod foreign;
 mod hba;
+mod isolation;
 mod policy;
 mod relation;
 mod replication;
@@ -23,6 +24,7 @@ pub use code::{EventTrigger, Function, Language, Rule, Trigger};
 pub use field::{KeyKind, Shape};
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap};
+pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
 pub use replication::{Publication, PublicationRelation, Slot, Subscription};
@@ -100,16 +102,24 @@ pub struct DatabaseFacts {
     pub policies: Collected<Vec<Policy>>,
     /// Columns that policies' expressions use.
     pub policy_columns: Collected<Vec<PolicyColumn>>,
+    /// Functions that policies call.
+    pub policy_functions: Collected<Vec<PolicyFunction>>,
     /// What views and materialized views read.
     pub view_dependencies: Collected<Vec<ViewDependency>>,
+    /// What views ask the session.
+    pub view_filters: Collected<Vec<ViewFilter>>,
     /// Functions and procedures outside the system schemas.
     pub functions: Collected<Vec<Function>>,
     /// Triggers, without the server's own.
     pub triggers: Collected<Vec<Trigger>>,
+    /// Tables that trigger functions write.
+    pub trigger_writes: Collected<Vec<TriggerWrite>>,
     /// Event triggers.
     pub event_triggers: Collected<Vec<EventTrigger>>,
     /// Rewrite rules, without those that make views.
     pub rules: Collected<Vec<Rule>>,
+    /// Tables that rewrite rules write.
+    pub rule_writes: Collected<Vec<RuleWrite>>,
     /// Extensions.
     pub extensions: Collected<Vec<Extension>>,
     /// Procedural languages.

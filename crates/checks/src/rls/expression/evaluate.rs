@@ -1,7 +1,7 @@
 //! Evaluating an expression in a scenario.
 
 use super::outcomes::Outcomes;
-use super::scenario::{Scenario, State};
+use super::scenario::{Scenario, State, Tenant};
 use super::tree::{Expr, Query};
 use super::value::{Unknown, Value};
 
@@ -279,7 +279,14 @@ fn setting(name: &str, missing_ok: bool, scenario: &Scenario<'_>) -> Value {
         scenario.session.others
     };
     match state {
-        State::Unset if scenario.sources.configured.contains(&name) => Value::SOME,
+        // The session has the configured tenant then.
+        State::Unset if scenario.sources.configured.contains(&name) => {
+            if tells_tenant {
+                Value::Tenant(Tenant::Own)
+            } else {
+                Value::SOME
+            }
+        }
         State::Unset if missing_ok => Value::Null,
         State::Unset => Value::Fails,
         State::Empty => Value::Text(String::new()),

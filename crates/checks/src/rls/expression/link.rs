@@ -2,6 +2,7 @@
 
 use super::scenario::Sources;
 use super::tree::Expr;
+use std::collections::BTreeSet;
 
 /// Adds the settings and functions that are compared with the tenant column.
 pub(super) fn link(expr: &Expr, table: &str, tenant_column: &str, sources: &mut Sources) {
@@ -43,8 +44,10 @@ fn add(side: &Expr, sources: &mut Sources) {
         let of_session = arguments
             .iter()
             .all(|argument| argument.children().is_empty());
-        if let Some(body) = sources.bodies.get(function).cloned() {
-            add(&body.0, sources);
+        if let Some(body) = sources.bodies.get(function) {
+            let mut read = BTreeSet::new();
+            settings(&body.0, &Sources::default(), &mut read);
+            sources.settings.extend(read);
         } else if of_session && is_somebodys(function) {
             sources.functions.insert(function.clone());
         }
@@ -85,20 +88,18 @@ fn collect(expr: &Expr, sources: &Sources, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a setting of the application's own is in it.
-pub(super) fn asks_settings(expr: &Expr, sources: &Sources) -> bool {
-    if setting(expr).is_some() {
-        return true;
-    }
+/// Adds the application's own settings that are read.
+pub(super) fn settings(expr: &Expr, sources: &Sources, found: &mut BTreeSet<String>) {
+    found.extend(setting(expr));
     if let Expr::Call(function, _) = expr
         && let Some(body) = sources.bodies.get(function)
-        && asks_settings(&body.0, &Sources::default())
     {
-        return true;
+        // A body is a read of settings and calls no other function.
+        settings(&body.0, &Sources::default(), found);
     }
-    expr.children()
-        .into_iter()
-        .any(|child| asks_settings(child, sources))
+    for child in expr.children() {
+        settings(child, sources, found);
+    }
 }
 
 /// The application's own setting that a call of `current_setting` reads, in lower case.

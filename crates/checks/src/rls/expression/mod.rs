@@ -16,6 +16,7 @@ mod value;
 pub use outcomes::Outcomes;
 pub use scenario::{Scenario, Session, Sources, State, Tenant};
 
+use std::collections::BTreeSet;
 use tree::Expr;
 
 /// An expression that was read. Reading never fails: a part that is not understood stays opaque.
@@ -48,8 +49,10 @@ impl Expression {
         link::unknown_parts(&self.0, sources)
     }
 
-    /// Whether there is a setting of the application's own in it, directly or in a function whose body is known.
-    pub fn asks_settings(&self, sources: &Sources) -> bool {
-        link::asks_settings(&self.0, sources)
+    /// The application's own settings that it reads, itself or in functions whose bodies are known. In lower case.
+    pub fn settings(&self, sources: &Sources) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        link::settings(&self.0, sources, &mut found);
+        found
     }
 }

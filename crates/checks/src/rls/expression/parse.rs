@@ -5,6 +5,7 @@
 
 use super::token::{Token, tokens};
 use super::tree::{Expr, Query};
+use pgattest_model::ident::quote_ident;
 
 /// Deeper than this nobody writes by hand.
 const DEEPEST: usize = 64;
@@ -401,6 +402,12 @@ impl<'a> Parser<'a> {
 
     /// A column or the call of a function.
     fn name(&mut self) -> Option<Expr> {
+        if KEYWORDS
+            .iter()
+            .any(|keyword| self.peek().is_some_and(|token| token.is_word(keyword)))
+        {
+            return None;
+        }
         let mut parts = Vec::new();
         let mut written = String::new();
         loop {
@@ -423,6 +430,14 @@ impl<'a> Parser<'a> {
         }
         if !self.peek().is_some_and(|token| token.is("(")) {
             return Some(Expr::Column(parts));
+        }
+        if parts.len() > 1 {
+            // As `quote_ident` spells names everywhere else; the server quotes a few words less.
+            written = parts
+                .iter()
+                .map(|part| quote_ident(part))
+                .collect::<Vec<_>>()
+                .join(".");
         }
         if written == "TRIM" || written == "CAST" {
             return self.special(&written);
@@ -495,7 +510,12 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.take_word("DISTINCT");
-        let item = self.expr(0)?;
+        // EXISTS needs no item.
+        let item = if self.peek()?.is_word("FROM") {
+            Expr::Null
+        } else {
+            self.expr(0)?
+        };
         let (mut reads, mut filter) = (false, None);
         let mut at = self.at;
         while at < end {
@@ -540,6 +560,12 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Words that are no names unless they are quoted.
+const KEYWORDS: [&str; 16] = [
+    "SELECT", "FROM", "WHERE", "AS", "ON", "WITH", "WHEN", "THEN", "ELSE", "END", "AND", "OR",
+    "IN", "IS", "DISTINCT", "COLLATE",
+];
+
 /// Whether a token is a keyword in the case that the server writes it in: a column may have the name in lower case.
 fn is_upper(token: &Token, keyword: &str) -> bool {
     matches!(token, Token::Word(word) if word == keyword)
@@ -571,5 +597,58 @@ fn joined(left: Expr, right: Expr, or: bool) -> Expr {
         }
         (left, true) => Expr::Or(vec![left, right]),
         (left, false) => Expr::And(vec![left, right]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{body, expression};
+    use crate::rls::expression::tree::Expr;
+
+    fn is_opaque(text: &str) -> bool {
+        matches!(expression(text), Expr::Opaque(_))
+    }
+
+    #[test]
+    fn what_is_not_understood_is_opaque_and_the_rest_is_read() {
+        let Expr::Or(items) =
+            expression("((a ~ b COLLATE \"C\") OR (x OPERATOR(public.=) y) OR true)")
+        else {
+            panic!("no OR");
+        };
+        assert!(matches!(
+            items.as_slice(),
+            [Expr::Opaque(_), Expr::Opaque(_), Expr::Bool(true)]
+        ));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic_or_guess() {
+        for text in [
+            "", "(", ")", "a b", "(a))", "(a]", "[", "FROM", "CASE", "ARRAY", "x ANY", "NOT",
+            "a IS", "-", "a::", "''::(",
+        ] {
+            assert!(is_opaque(text), "{text}");
+        }
+        let deep = format!("{}true{}", "(NOT ".repeat(50_000), ")".repeat(50_000));
+        assert!(is_opaque(&deep));
+        assert!(is_opaque(&format!("{}true", "NOT ".repeat(50_000))));
+        let long = format!("({})", vec!["a"; 50_000].join(" OR "));
+        assert!(matches!(expression(&long), Expr::Or(items) if items.len() == 50_000));
+    }
+
+    #[test]
+    fn a_body_is_one_select_or_return() {
+        assert!(body(" select nullif(current_setting('a.b', true), '')::uuid ; ").is_some());
+        assert!(body("RETURN (current_setting('a.b'::text))::integer").is_some());
+        for text in [
+            "",
+            "begin return 1; end",
+            "select",
+            "delete from t",
+            "select 1; select 2",
+        ] {
+            assert!(body(text).is_none(), "{text}");
+        }
     }
 }
