@@ -18,7 +18,9 @@ select distinct
                 || '|current_setting\s*\(\s*''[a-z_][a-z0-9_]*(?:[.][a-z_][a-z0-9_]*)+'')+;?\s*$')
             then source.body
         else ''
-    end as setting_read
+    end as setting_read,
+    p.prosqlbody is not null as bound --@ >=14
+    false as bound --@ <14
 from (
     select d.objid as policy, d.refobjid as function
     from pg_catalog.pg_depend as d

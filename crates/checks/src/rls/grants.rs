@@ -148,6 +148,31 @@ impl<'a> Bound<'a> {
         names.into_iter().collect()
     }
 
+    /// Names, as SQL, of those besides the owner who can read the relation's rows and whom policies would bind.
+    pub(super) fn readers(&self, relation: &Relation, grants: &Grants<'_>) -> Vec<String> {
+        let mut names: BTreeSet<String> = grants
+            .of(relation)
+            .filter(|(grantee, held)| held.contains("SELECT") && self.is_live(*grantee))
+            .map(|(grantee, _)| self.name(grantee))
+            .collect();
+        if self
+            .graph
+            .named("pg_read_all_data")
+            .is_some_and(|role| self.login(role.oid).is_some())
+        {
+            names.insert("pg_read_all_data".to_owned());
+        }
+        names.into_iter().collect()
+    }
+
+    /// Whether policies bind a role when it touches this table: it is no superuser, has no BYPASSRLS, and is not exempt as the
+    /// table's owner.
+    pub(super) fn binds(&self, role: Oid, table: &Relation, database: &DatabaseFacts) -> bool {
+        let exempt = self.graph.role(role).is_none_or(bypasses)
+            || (!table.force_row_security && self.inherits(role, self.owner(table, database)));
+        table.row_security && !exempt
+    }
+
     /// A role's name as SQL.
     pub(super) fn name(&self, role: Oid) -> String {
         if role == PUBLIC {

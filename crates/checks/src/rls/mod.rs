@@ -1,30 +1,47 @@
 //! Row-level security: which tables have it, whom it binds, what its policies let through and what goes around it.
 
+mod below_views;
 mod constant_policies;
+mod copied_rows;
 mod definer_views;
 pub mod expression;
 mod fails_open;
 mod family;
 mod grants;
+mod leakproof_functions;
+mod materialized_copies;
+mod open_children;
 mod open_when_emptied;
 mod open_when_unset;
 mod policies_without_rls;
 mod policy_set;
 mod predicate;
+mod published_rows;
+mod replaceable_functions;
+mod row_security_off;
 mod silent_deny;
 mod tautologies;
 mod tenant_tables;
+mod unbarred_views;
 mod unforced_tables;
 mod weak_checks;
 
 pub use constant_policies::ConstantPolicies;
+pub use copied_rows::CopiedRows;
 pub use definer_views::DefinerViews;
+pub use leakproof_functions::LeakproofFunctions;
+pub use materialized_copies::MaterializedCopies;
+pub use open_children::OpenChildren;
 pub use open_when_emptied::OpenWhenEmptied;
 pub use open_when_unset::OpenWhenUnset;
 pub use policies_without_rls::PoliciesWithoutRls;
+pub use published_rows::PublishedRows;
+pub use replaceable_functions::ReplaceableFunctions;
+pub use row_security_off::RowSecurityOff;
 pub use silent_deny::SilentDeny;
 pub use tautologies::Tautologies;
 pub use tenant_tables::TenantTables;
+pub use unbarred_views::UnbarredViews;
 pub use unforced_tables::UnforcedTables;
 pub use weak_checks::WeakChecks;
 

@@ -17,6 +17,9 @@ pub struct PolicyFunction {
     pub name: String,
     /// The body of a function without arguments that does nothing but read a setting; empty for any other.
     pub setting_read: String,
+    /// Whether its body was bound to what it names when it was created (14 and later: `RETURN ..`, `BEGIN ATOMIC ..`).
+    #[serde(deserialize_with = "flag")]
+    pub bound: bool,
 }
 
 /// What one view asks the session.
