@@ -497,12 +497,12 @@ fn contradiction(outcomes: Outcomes, row: Tenant, seen: Option<&BTreeSet<i32>>) 
         // The statement fails as a whole: one row that makes it fail is enough, and there are rows of both tenants.
         return (outcomes.is_certain()).then(|| "the statement failed".to_owned());
     };
-    let rows = match row {
+    let mut rows = match row {
         Tenant::Own => 1..=4,
         Tenant::Foreign => 5..=8,
     };
     let visible = rows.clone().any(|id| seen.contains(&id));
-    let hidden = rows.clone().any(|id| !seen.contains(&id));
+    let hidden = rows.any(|id| !seen.contains(&id));
     if visible && !outcomes.yes {
         return Some(format!("the server shows {seen:?}"));
     }

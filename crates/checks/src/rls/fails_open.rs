@@ -3,7 +3,7 @@
 use super::expression::{Outcomes, Session};
 use super::grants::Bound;
 use super::in_each;
-use super::policy_set::{Door, PolicySet, ReadPolicy, Table, openness};
+use super::policy_set::{Door, PolicySet, ReadPolicy, Table, Trouble, openness};
 use crate::context::Context;
 use pgattest_model::{Finding, Missing, Population, Verdict};
 
@@ -112,13 +112,11 @@ fn finding(
         (kind.when)(&read.settings(&set.sources)),
         door.clause(),
     );
-    set.finding(
-        bound,
-        table,
-        read.policy,
-        set.severity(bound, table, read.policy, door),
-        kind.cause,
-        &says,
-        set.repaired(table, read.policy, door),
-    )
+    let trouble = Trouble {
+        severity: set.severity(bound, table, read.policy, door),
+        cause: kind.cause,
+        says,
+        remediation: set.repaired(table, read.policy, door),
+    };
+    set.finding(bound, table, read.policy, trouble)
 }

@@ -39,6 +39,15 @@ pub(super) struct ReadPolicy<'a> {
     pub(super) check: Option<Expression>,
 }
 
+/// What is wrong with a policy.
+pub(super) struct Trouble<'a> {
+    pub(super) severity: Severity,
+    pub(super) cause: &'a str,
+    /// Follows the policy's name, command, roles and table.
+    pub(super) says: String,
+    pub(super) remediation: String,
+}
+
 /// Which rows a condition is on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Side {
@@ -277,17 +286,20 @@ impl<'a> PolicySet<'a> {
         }
     }
 
-    /// A finding on a policy. `says` follows the policy's name, command, roles and table.
+    /// A finding on a policy.
     pub(super) fn finding(
         &self,
         bound: &Bound<'_>,
         table: &Table<'_>,
         policy: &Policy,
-        severity: Severity,
-        cause: &str,
-        says: &str,
-        remediation: String,
+        trouble: Trouble<'_>,
     ) -> Finding {
+        let Trouble {
+            severity,
+            cause,
+            says,
+            remediation,
+        } = trouble;
         let (policy_name, table_name) = (quote_ident(&policy.name), table.relation.sql_name());
         let roles: Vec<String> = policy.roles.iter().map(|role| bound.name(*role)).collect();
         Finding {

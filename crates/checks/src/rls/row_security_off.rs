@@ -29,7 +29,7 @@ declare_check! {
     /// `ALTER ROLE app RESET row_security;`. Give jobs across tenants a role of their own, approved in `access.bypass_rls`.
     ///
     /// ## References
-    /// - PostgreSQL documentation, chapter 20.11, Client Connection Defaults (row_security); chapter 5.8, Row Security Policies
+    /// - PostgreSQL documentation, chapter 20.11, Client Connection Defaults (`row_security`); chapter 5.8, Row Security Policies
     ///   (numbers of version 15)
     pub RowSecurityOff {
         id: "RLS-23",
@@ -57,7 +57,8 @@ impl Check for RowSecurityOff {
         let (functions, not_seen) = context.in_databases(|database| &database.functions)?;
         let databases = context.facts.databases.here()?;
         let roles = context.facts.roles.here()?;
-        let mut count = 1 + roles.len() + databases.len();
+        let own_roles = roles.iter().filter(|role| !role.is_predefined()).count();
+        let mut count = 1 + own_roles + databases.len();
         let mut findings = Vec::new();
         // The value in the looking session is its own; what others get is what the configuration file says.
         if setting.source == "configuration file" && is_off(&setting.reset_value) {

@@ -3,7 +3,7 @@
 use super::expression::Session;
 use super::grants::Bound;
 use super::in_each;
-use super::policy_set::{Door, PolicySet, ReadPolicy, Side, Table};
+use super::policy_set::{Door, PolicySet, ReadPolicy, Side, Table, Trouble};
 use super::predicate::is_constant_true;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
@@ -71,15 +71,13 @@ impl Check for Tautologies {
                     "lets a tenant {} every row of every other tenant: its USING condition is true whatever the row and the session hold",
                     door.verb()
                 );
-                findings.push(set.finding(
-                    &bound,
-                    table,
-                    read.policy,
-                    set.severity(&bound, table, read.policy, door),
-                    "a policy's condition is true for every row",
-                    &says,
-                    set.repaired(table, read.policy, door),
-                ));
+                let trouble = Trouble {
+                    severity: set.severity(&bound, table, read.policy, door),
+                    cause: "a policy's condition is true for every row",
+                    says,
+                    remediation: set.repaired(table, read.policy, door),
+                };
+                findings.push(set.finding(&bound, table, read.policy, trouble));
             }
         }
         Ok(Verdict::Assessed {

@@ -3,7 +3,7 @@
 use super::expression::{Session, State, Tenant};
 use super::grants::Bound;
 use super::in_each;
-use super::policy_set::{Door, PolicySet, ReadPolicy, Side, Table, openness};
+use super::policy_set::{Door, PolicySet, ReadPolicy, Side, Table, Trouble, openness};
 use super::predicate::is_constant_true;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
@@ -80,15 +80,13 @@ impl Check for WeakChecks {
                         let says = format!(
                             "accepts rows of other tenants: a tenant can write a row that {hidden_by} would hide from it, because its WITH CHECK condition does not ask for the tenant"
                         );
-                        findings.push(set.finding(
-                            &bound,
-                            table,
-                            read.policy,
-                            set.severity(&bound, table, read.policy, Door::Writing),
-                            "a policy accepts rows of another tenant",
-                            &says,
-                            set.repaired(table, read.policy, Door::Writing),
-                        ));
+                        let trouble = Trouble {
+                            severity: set.severity(&bound, table, read.policy, Door::Writing),
+                            cause: "a policy accepts rows of another tenant",
+                            says,
+                            remediation: set.repaired(table, read.policy, Door::Writing),
+                        };
+                        findings.push(set.finding(&bound, table, read.policy, trouble));
                     }
                     Judged::Undecided => undecided.push((table, read)),
                     Judged::Holds => {}

@@ -126,7 +126,8 @@ fn cast(of: Value, to: &str) -> Value {
         })
     };
     match of {
-        Value::Null | Value::Fails | Value::Tenant(_) | Value::Truth(_) => of,
+        // What the application stored is taken to be of the type it is used as.
+        Value::Null | Value::Fails | Value::Tenant(_) | Value::Truth(_) | Value::Unknown(_) => of,
         Value::Text(text) if TEXTUAL.contains(&to) => Value::Text(text),
         Value::Text(text) if matches!(to, "boolean" | "bool") => boolean(&text),
         Value::Text(text)
@@ -160,8 +161,6 @@ fn cast(of: Value, to: &str) -> Value {
             }
             None => Value::OPAQUE,
         },
-        // What the application stored is taken to be of the type it is used as.
-        Value::Unknown(_) => of,
     }
 }
 
@@ -228,9 +227,6 @@ fn call(function: &str, arguments: &[Expr], scenario: &Scenario<'_>) -> Value {
         {
             i64::try_from(text.len()).map_or(Value::SOME, Value::Number)
         }
-        ("length" | "char_length" | "character_length" | "octet_length", [_]) => {
-            Value::of_strict(&values, false, false)
-        }
         ("string_to_array", [Value::Text(text), Value::Text(_)]) if text.is_empty() => {
             Value::Array(Vec::new())
         }
@@ -239,10 +235,12 @@ fn call(function: &str, arguments: &[Expr], scenario: &Scenario<'_>) -> Value {
         ("string_to_array", [of, Value::Text(_)]) => {
             Value::of_strict(std::slice::from_ref(of), false, false)
         }
-        ("replace" | "split_part" | "translate" | "md5" | "left" | "right" | "substr" | "-", _) => {
-            Value::of_strict(&values, false, false)
-        }
-        ("concat", [items @ ..]) => {
+        (
+            "replace" | "split_part" | "translate" | "md5" | "left" | "right" | "substr" | "-"
+            | "length" | "char_length" | "character_length" | "octet_length",
+            _,
+        ) => Value::of_strict(&values, false, false),
+        ("concat", items) => {
             items
                 .iter()
                 .fold(Value::Text(String::new()), |sum, item| match item {

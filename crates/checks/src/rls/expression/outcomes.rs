@@ -27,6 +27,7 @@ impl Outcomes {
     pub(super) const NULL: Self = Self::only(false, false, true, false);
     pub(super) const FAILS: Self = Self::only(false, false, false, true);
 
+    #[allow(clippy::fn_params_excessive_bools, reason = "a set of four, spelt out")]
     const fn only(yes: bool, no: bool, null: bool, fails: bool) -> Self {
         Self {
             yes,

@@ -250,7 +250,7 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 Some(Expr::Number(number.clone()))
             }
-            Token::Sign(sign) if sign == "(" => self.parenthesised(),
+            Token::Sign(sign) if sign == "(" => Some(self.parenthesised()),
             Token::Sign(sign) if sign == "-" => {
                 self.at += 1;
                 match self.expr(binding::POSTFIX)? {
@@ -264,7 +264,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `(..)`: an expression, a query, or something that is not understood and ends at the parenthesis.
-    fn parenthesised(&mut self) -> Option<Expr> {
+    fn parenthesised(&mut self) -> Expr {
         let is_query = self
             .tokens
             .get(self.at + 1)
@@ -281,7 +281,7 @@ impl<'a> Parser<'a> {
         } else {
             "an expression that is not understood"
         };
-        Some(inside.unwrap_or_else(|| Expr::Opaque(what.to_owned())))
+        inside.unwrap_or_else(|| Expr::Opaque(what.to_owned()))
     }
 
     /// Reads the inside of the parentheses that come now; afterwards stands behind them, whether or not it could be read.
@@ -418,7 +418,9 @@ impl<'a> Parser<'a> {
                 }
                 Token::Name(name) => {
                     parts.push(name.clone());
-                    written.push_str(&format!("\"{}\"", name.replace('"', "\"\"")));
+                    written.push('"');
+                    written.push_str(&name.replace('"', "\"\""));
+                    written.push('"');
                 }
                 _ => return None,
             }
@@ -440,7 +442,7 @@ impl<'a> Parser<'a> {
                 .join(".");
         }
         if written == "TRIM" || written == "CAST" {
-            return self.special(&written);
+            return Some(self.special(&written));
         }
         let arguments = self.group(Self::list);
         Some(match arguments {
@@ -450,7 +452,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Functions with a syntax of their own.
-    fn special(&mut self, function: &str) -> Option<Expr> {
+    fn special(&mut self, function: &str) -> Expr {
         let read = self.group(|parser| {
             if function == "TRIM" {
                 if !parser.take_words(&["BOTH", "FROM"]) {
@@ -465,7 +467,7 @@ impl<'a> Parser<'a> {
             let to = parser.type_name()?;
             (parser.at == parser.end).then(|| Expr::Cast(Box::new(of), to))
         });
-        Some(read.unwrap_or_else(|| Expr::Opaque(format!("{function}(..)"))))
+        read.unwrap_or_else(|| Expr::Opaque(format!("{function}(..)")))
     }
 
     /// `character varying(36)[]`, without the length.
@@ -475,7 +477,11 @@ impl<'a> Parser<'a> {
             match self.peek()? {
                 Token::Word(word) => name.push_str(&word.to_ascii_lowercase()),
                 // A quoted type is somebody's own.
-                Token::Name(quoted) => name.push_str(&format!("\"{quoted}\"")),
+                Token::Name(quoted) => {
+                    name.push('"');
+                    name.push_str(quoted);
+                    name.push('"');
+                }
                 _ => return None,
             }
             self.at += 1;

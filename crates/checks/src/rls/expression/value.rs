@@ -83,22 +83,20 @@ impl Value {
         if self == other {
             return self;
         }
-        match (&self, &other) {
-            (Self::Truth(a), Self::Truth(b)) => Self::Truth(a.either(*b)),
+        let (a, b) = (self.doubts(), other.doubts());
+        match (self, other) {
+            (Self::Truth(a), Self::Truth(b)) => Self::Truth(a.either(b)),
             (Self::Truth(truth), Self::Null) | (Self::Null, Self::Truth(truth)) => {
                 Self::Truth(truth.either(Outcomes::NULL))
             }
             (Self::Truth(truth), Self::Fails) | (Self::Fails, Self::Truth(truth)) => {
                 Self::Truth(truth.either(Outcomes::FAILS))
             }
-            _ => {
-                let (a, b) = (self.doubts(), other.doubts());
-                Self::Unknown(Unknown {
-                    null: a.null || b.null,
-                    fails: a.fails || b.fails,
-                    opaque: a.opaque || b.opaque,
-                })
-            }
+            _ => Self::Unknown(Unknown {
+                null: a.null || b.null,
+                fails: a.fails || b.fails,
+                opaque: a.opaque || b.opaque,
+            }),
         }
     }
 
