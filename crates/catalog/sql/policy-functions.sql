@@ -13,9 +13,10 @@ select distinct
                 select from pg_catalog.unnest(p.proconfig) as item (assignment) where item.assignment !~ '^search_path='
             )
             and pg_catalog.length(source.body) < 400
-            and source.body ~* ('^\s*(?:select|return)\s+(?:nullif|coalesce|true|false|null|uuid|integer|int|int4|int8|bigint'
-                || '|smallint|text|character varying|varchar|cast|as\s+[a-z_][a-z0-9_]*|pg_catalog[.]|''''|::|[(),]|\s'
-                || '|current_setting\s*\(\s*''[a-z_][a-z0-9_]*(?:[.][a-z_][a-z0-9_]*)+'')+;?\s*$')
+            and source.body ~* ('^[[:space:]]*(?:select|return)[[:space:]]+(?:nullif|coalesce|true|false|null|uuid|integer|int|int4|int8'
+                || '|bigint|smallint|text|character varying|varchar|cast|as[[:space:]]+[a-z_][a-z0-9_]*|pg_catalog[.]|''''|::|[(),]'
+                || '|[[:space:]]|current_setting[[:space:]]*[(][[:space:]]*''[a-z_][a-z0-9_]*(?:[.][a-z_][a-z0-9_]*)+'')+'
+                || pg_catalog.chr(59) || '?[[:space:]]*$')
             then source.body
         else ''
     end as setting_read,

@@ -20,8 +20,10 @@ with fired as (
         f.of_table,
         f.of_function,
         pg_catalog.regexp_matches(
-            pg_catalog.regexp_replace(f.body, '--[^\n]*', '', 'g'),
-            '\m(?:insert\s+into|update)\s+(?:only\s+)?(?:("(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\s*[.]\s*)?("(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)',
+            pg_catalog.regexp_replace(f.body, '-{2}[^' || pg_catalog.chr(10) || ']*', '', 'g'),
+            '[[:<:]](?:insert[[:space:]]+into|update)[[:space:]]+(?:only[[:space:]]+)?'
+                || '(?:("(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)[[:space:]]*[.][[:space:]]*)?'
+                || '("(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)',
             'gi'
         ) as parts
     from fired as f
@@ -53,6 +55,6 @@ from (
     select f.function, 0::pg_catalog.oid
     from fired as f
     where f.language not in ('plpgsql', 'sql')
-        or f.body ~* '\mexecute\M'
+        or f.body ~* '[[:<:]]execute[[:>:]]'
 ) as found
 order by found.function, found.writes

@@ -37,6 +37,13 @@ CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS 'begin return ne
 CREATE TRIGGER touch BEFORE UPDATE ON app.orders FOR EACH ROW EXECUTE FUNCTION app.touch();
 CREATE FUNCTION app.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';
 CREATE EVENT TRIGGER on_ddl ON ddl_command_end EXECUTE FUNCTION app.on_ddl();
+CREATE FUNCTION app.tenant() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('app.current_tenant', true), '')::uuid; $$;
+CREATE FUNCTION app.secretive() RETURNS text LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('app.current_tenant', true), 'function-literal') $$;
+CREATE POLICY helped ON app.events FOR DELETE USING (what = app.tenant()::text OR what = app.secretive());
+CREATE VIEW app.mine AS SELECT * FROM app.events WHERE what = current_setting('app.current_tenant') OR what = 'current_user';
+CREATE FUNCTION app.keep() RETURNS trigger LANGUAGE plpgsql AS 'begin insert into events values (now(), new.id); return new; end';
+CREATE TRIGGER keep AFTER INSERT ON app.orders FOR EACH ROW EXECUTE FUNCTION app.keep();
+CREATE RULE copy AS ON UPDATE TO app.orders DO ALSO INSERT INTO app.events VALUES (now(), NEW.id);
 CREATE RULE keep AS ON DELETE TO app.orders DO INSTEAD NOTHING;
 CREATE TYPE app.mood AS ENUM ('good', 'bad');
 REVOKE USAGE ON TYPE app.mood FROM PUBLIC;
@@ -266,6 +273,36 @@ fn the_facts_are_right(look: &Look, major: u32) {
         .map(|row| (row.relation, row.column))
         .collect();
     assert_eq!(used, [(orders.oid, 2), (orders.oid, 3)]);
+
+    let called = inside.policy_functions.here().unwrap();
+    let called: Vec<_> = called
+        .iter()
+        .map(|row| (row.name.as_str(), row.setting_read.trim(), row.bound))
+        .collect();
+    let body = "SELECT nullif(current_setting('app.current_tenant', true), '')::uuid;";
+    assert_eq!(called, [("tenant", body, false), ("secretive", "", false)]);
+    let filters = inside.view_filters.here().unwrap();
+    let mine = filters
+        .iter()
+        .find(|row| row.view == relation("mine").oid)
+        .unwrap();
+    assert!(mine.asks_setting && !mine.asks_user && !mine.calls_function);
+    let written: Vec<_> = inside
+        .rule_writes
+        .here()
+        .unwrap()
+        .iter()
+        .map(|row| row.writes)
+        .collect();
+    assert_eq!(written, [relation("events").oid]);
+    let written: Vec<_> = inside
+        .trigger_writes
+        .here()
+        .unwrap()
+        .iter()
+        .map(|row| row.writes)
+        .collect();
+    assert_eq!(written, [relation("events").oid]);
 
     let reads = inside.view_dependencies.here().unwrap();
     let reads: Vec<_> = reads.iter().map(|row| (row.view, row.reads)).collect();
