@@ -485,7 +485,7 @@ fn the_facts_are_right(look: &Look, major: u32) {
             .iter()
             .map(|rule| rule.name.as_str())
             .collect::<Vec<_>>(),
-        ["keep"]
+        ["copy", "keep"]
     );
     assert_eq!(
         inside
@@ -495,7 +495,7 @@ fn the_facts_are_right(look: &Look, major: u32) {
             .iter()
             .map(|trigger| trigger.name.as_str())
             .collect::<Vec<_>>(),
-        ["touch"]
+        ["touch", "keep"]
     );
     assert_eq!(
         inside.event_triggers.here().unwrap()[0].event,
