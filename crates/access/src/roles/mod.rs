@@ -6,12 +6,18 @@
 
 mod closure;
 mod path;
+mod route;
 mod set;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use path::{Hop, Path};
+pub(crate) use route::Walk;
+pub use route::{How, Route, Step};
 pub use set::RoleSet;
+pub(crate) use view::Reach;
+pub use view::View;
 
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::{Membership, Oid, Role};
@@ -174,8 +180,12 @@ impl RoleGraph {
         self.role(oid).is_some_and(|role| role.superuser)
     }
 
-    fn position(&self, oid: Oid) -> Option<usize> {
+    pub(crate) fn position(&self, oid: Oid) -> Option<usize> {
         self.by_oid.get(&oid).copied()
+    }
+
+    pub(crate) fn at(&self, position: usize) -> Option<&Role> {
+        self.roles.get(position)
     }
 
     fn connect(&mut self, member: usize, group: usize, edge: Edge) {

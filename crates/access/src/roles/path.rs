@@ -76,13 +76,51 @@ impl RoleGraph {
         })
     }
 
-    fn search(&self, member: Oid, found: impl Fn(usize) -> bool) -> Option<Path> {
-        let start = self.position(member)?;
-        self.shortest(start, Phase::Inheriting, &found)
-            .or_else(|| self.shortest(start, Phase::Setting, &found))
+    /// The path by which a member becomes a role, `SET ROLE` at every membership ([`RoleGraph::can_set_role_to`]), or nothing
+    /// when it cannot. What a role is (SUPERUSER, BYPASSRLS), rather than what it was granted, is had in no other way. The
+    /// shortest, then the first by names.
+    pub fn set_role_path(&self, member: Oid, target: Oid) -> Option<Path> {
+        let target = self.position(target)?;
+        self.becoming(self.position(member)?, |at| at == target)
     }
 
-    fn shortest(&self, start: usize, phase: Phase, found: impl Fn(usize) -> bool) -> Option<Path> {
+    /// As [`Self::set_role_path`], to the nearest role that is wanted; the member itself is not considered.
+    pub fn set_role_path_to_any(
+        &self,
+        member: Oid,
+        wanted: impl Fn(&Role) -> bool,
+    ) -> Option<Path> {
+        self.becoming(self.position(member)?, |at| {
+            self.roles
+                .get(at)
+                .is_some_and(|role| role.oid != member && wanted(role))
+        })
+    }
+
+    fn becoming(&self, start: usize, found: impl Fn(usize) -> bool) -> Option<Path> {
+        let usable = |edge: &Edge| {
+            edge.set.then_some(Edge {
+                inherit: false,
+                ..*edge
+            })
+        };
+        self.shortest(start, Phase::Setting, &found, usable)
+    }
+
+    fn search(&self, member: Oid, found: impl Fn(usize) -> bool) -> Option<Path> {
+        let start = self.position(member)?;
+        let whole = |edge: &Edge| Some(*edge);
+        self.shortest(start, Phase::Inheriting, &found, whole)
+            .or_else(|| self.shortest(start, Phase::Setting, &found, whole))
+    }
+
+    fn shortest(
+        &self,
+        start: usize,
+        phase: Phase,
+        found: impl Fn(usize) -> bool,
+        usable: impl Fn(&Edge) -> Option<Edge>,
+    ) -> Option<Path> {
         let mut visits = vec![Visit {
             at: start,
             phase,
@@ -95,7 +133,7 @@ impl RoleGraph {
             if found(at) {
                 return self.walked(&visits, number);
             }
-            for &edge in self.groups_of(at) {
+            for edge in self.groups_of(at).iter().filter_map(&usable) {
                 let inheriting = edge.inherit.then_some(Phase::Inheriting);
                 let setting = (edge.set && phase == Phase::Setting).then_some(Phase::Setting);
                 for phase in inheriting.into_iter().chain(setting) {

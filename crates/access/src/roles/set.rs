@@ -20,6 +20,11 @@ impl<'a> RoleSet<'a> {
         }
     }
 
+    /// The set with a bit for each position in the graph.
+    pub(crate) const fn of(graph: &'a RoleGraph, bits: FixedBitSet) -> Self {
+        Self { graph, bits }
+    }
+
     /// Whether the role is in it. An unknown role never is.
     pub fn contains(&self, role: Oid) -> bool {
         self.graph

@@ -7,6 +7,7 @@
 
 mod hba;
 mod knock;
+mod privileges;
 mod random;
 mod roles;
 mod set_role;

@@ -129,6 +129,7 @@ mod tests {
             object: 7,
             column,
             name: String::new(),
+            owner: 10,
             grantor,
             grantee,
             privileges,

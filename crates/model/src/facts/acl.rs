@@ -5,7 +5,8 @@ use super::field::flag;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// What one grantor gave one grantee on one object. NULL in the catalog is expanded to the object's default privileges.
+/// What one grantor gave one grantee on one object. NULL in the catalog is expanded to the object's default privileges. An
+/// object from which everything was revoked has one row, for its owner, without a privilege.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Acl {
     /// Kind of object.
@@ -14,8 +15,11 @@ pub struct Acl {
     pub object: Oid,
     /// Column number when the grant is on one column; 0 otherwise.
     pub column: i16,
-    /// The parameter's name; empty for every other class.
+    /// A parameter's name as the catalog has it; for a type and for an object of the server's own, which no other group lists,
+    /// the name as SQL, quoted by the server; empty otherwise.
     pub name: String,
+    /// Who owns the object; for a parameter the bootstrap superuser, whom the server takes for its owner.
+    pub owner: Oid,
     /// Who gave it.
     pub grantor: Oid,
     /// Who got it; 0 is PUBLIC.
