@@ -2,8 +2,8 @@
 -- object's owner. Any role may ask. An object that nobody granted on shows the built-in default with is_default; one from
 -- which everything was revoked shows one row for its owner without a privilege, so that every object is there. The server's
 -- own objects appear only where their privileges or their owner differ from what initdb gave; large objects, of which there
--- may be millions, only where somebody granted. Array types and multiranges have no privileges of their own; row types of
--- tables, which can be granted on and hardly ever are, appear only where somebody did. pg_init_privs does not know
+-- may be millions, only where somebody granted. Array types, and from 17 multiranges, have no privileges of their own; row
+-- types of tables, which can be granted on and hardly ever are, appear only where somebody did. pg_init_privs does not know
 -- information_schema, whose script gives PUBLIC SELECT on its views and USAGE on itself. What no other group lists has its
 -- name here, quoted as SQL: the server's own objects, and types.
 with system_grant as (
@@ -128,7 +128,7 @@ with system_grant as (
     left join system_grant as g
         on g.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass and g.objoid = t.oid and g.objsubid = 0
     where (t.typrelid = 0 or c.relkind = 'c' or t.typacl is not null)
-        and t.typtype <> 'm' --@ >=14
+        and t.typtype <> 'm' --@ >=17
         and not exists (select from pg_catalog.pg_type as element where element.typarray = t.oid)
         and n.nspname !~ '^pg_(toast_)?temp_'
         and (

@@ -13,7 +13,6 @@ mod tests;
 mod view;
 
 pub use path::{Hop, Path};
-pub(crate) use route::Walk;
 pub use route::{How, Route, Step};
 pub use set::RoleSet;
 pub(crate) use view::Reach;

@@ -97,15 +97,15 @@ impl Class {
                 "pg_database o WHERE true",
                 vec![R::Create, R::Connect, R::Temporary],
             ),
-            // The row type of a table is known where somebody granted on it; array types and multiranges through what they
-            // are made of.
+            // The row type of a table is known where somebody granted on it; array types, and from 17 multiranges, through
+            // what they are made of.
             Self {
                 key: "o.base, 0, ''",
                 ..simple(
                     "type",
                     AclClass::Type,
                     "has_type_privilege(r.oid, o.oid, {})",
-                    if major >= 14 {
+                    if major >= 17 {
                         "(SELECT t.oid, coalesce(m.rngtypid, e.oid, t.oid) AS base
                           FROM pg_type t LEFT JOIN pg_type e ON e.typarray = t.oid
                           LEFT JOIN pg_range m ON m.rngmultitypid = coalesce(e.oid, t.oid)

@@ -17,16 +17,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn every_pair_is_as_the_server_says() -> Result<()> {
+    let mut seen = Seen::new();
     for major in available_majors() {
         let cluster = Cluster::builder(major).start_blocking()?;
         for seed in 0..2 {
             let mut random = Random::new(u64::from(major) * 1000 + seed);
             world::rebuild(&cluster, &mut random)?;
-            compare(&cluster).with_context(|| format!("PostgreSQL {major}, seed {seed}"))?;
+            compare(&cluster, &mut seen)
+                .with_context(|| format!("PostgreSQL {major}, seed {seed}"))?;
         }
+    }
+    for (class, [refused, granted]) in seen {
+        ensure!(
+            refused > 50 && granted > 50,
+            "{class}: {refused} refused, {granted} granted: tests nothing"
+        );
     }
     Ok(())
 }
+
+/// For each class, how many rights of roles that are no superusers were refused, and how many granted.
+type Seen = BTreeMap<&'static str, [usize; 2]>;
 
 /// What the product would see.
 pub(crate) fn look(cluster: &Cluster) -> Result<Facts> {
@@ -61,7 +72,7 @@ pub(crate) fn inside(facts: &Facts) -> Result<(RoleGraph, &DatabaseFacts)> {
     Ok((graph.within_database(owner), inside))
 }
 
-fn compare(cluster: &Cluster) -> Result<()> {
+fn compare(cluster: &Cluster, count: &mut Seen) -> Result<()> {
     let facts = look(cluster)?;
     let (graph, inside) = inside(&facts)?;
     let seen = |missing: pgattest_model::Missing| anyhow::anyhow!(missing.why);
@@ -87,7 +98,7 @@ fn compare(cluster: &Cluster) -> Result<()> {
             .collect();
         let answers = answers(cluster, &class, &known)?;
         ensure!(!answers.is_empty(), "{}: nothing to compare", class.name);
-        compare_class(&privileges, &class, &answers, &becoming)
+        compare_class(&privileges, &class, &answers, &becoming, count)
             .with_context(|| class.name.to_owned())?;
     }
     compare_lists(&privileges, &graph);
@@ -169,7 +180,13 @@ fn answers(cluster: &Cluster, class: &Class, known: &BTreeSet<Oid>) -> Result<An
         if let (Some(before), Some(now)) =
             (before, answers.get(&(number(row[0].as_deref()), asked)))
         {
-            assert_eq!(&before, now, "{} on {}: {row:?}", class.name, cluster.major());
+            assert_eq!(
+                &before,
+                now,
+                "{} on {}: {row:?}",
+                class.name,
+                cluster.major()
+            );
         }
     }
     Ok(answers)
@@ -180,8 +197,9 @@ fn compare_class(
     class: &Class,
     answers: &Answers,
     becoming: &BTreeMap<Oid, Vec<Oid>>,
+    count: &mut Seen,
 ) -> Result<()> {
-    let mut granted = [0_usize; 2];
+    let granted = count.entry(class.name).or_default();
     for ((role, asked), theirs) in answers {
         let object = Object {
             class: class.class,
@@ -231,7 +249,8 @@ fn compare_class(
             "after granting itself: {}",
             who()
         );
-        if !class.any_column {
+        // Reasons are slow in an unoptimised build; every seventh pair is still many thousand.
+        if !class.any_column && (role + asked.oid) % 7 == 0 {
             compare_reasons(privileges, *role, object, class);
         }
         for bit in theirs
@@ -241,10 +260,6 @@ fn compare_class(
             granted[usize::from(*bit)] += 1;
         }
     }
-    ensure!(
-        granted[0] > 0 && granted[1] > 0,
-        "{granted:?}: tests nothing"
-    );
     Ok(())
 }
 
