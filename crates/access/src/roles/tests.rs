@@ -1,6 +1,6 @@
 //! The graph on small clusters, written as sentences: `app < deploy i s` is "app is a member of deploy, INHERIT and SET".
 
-use super::RoleGraph;
+use super::{RoleGraph, View};
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::{Membership, Oid, Role};
 
@@ -308,4 +308,69 @@ fn login(oid: Oid, name: &str) -> Role {
         valid_until: String::new(),
         expired: false,
     }
+}
+
+#[test]
+fn becoming_a_role_takes_the_set_option_at_every_step() {
+    let graph = graph(
+        V16,
+        &["login app", "group reads", "group deploy", "group boss S"],
+        &[
+            "app < reads i",
+            "reads < boss s",
+            "app < deploy i s",
+            "deploy < boss s",
+        ],
+    );
+    let [app, reads, boss] = ["app", "reads", "boss"].map(|name| oid(&graph, name));
+    assert_eq!(
+        graph.set_role_path(app, boss).unwrap().to_string(),
+        "app -> deploy (SET ROLE) -> boss (SET ROLE)"
+    );
+    assert_eq!(
+        graph.set_role_path_to_any(app, |role| role.superuser),
+        graph.set_role_path(app, boss)
+    );
+    assert_eq!(graph.set_role_path(app, reads), None);
+    assert_eq!(graph.set_role_path(99_999, boss), None);
+}
+
+#[test]
+fn a_route_says_what_each_step_takes() {
+    let roles = [
+        "login app",
+        "login manager C",
+        "group helpers",
+        "group owner",
+        "group pg_monitor",
+        "group boss S",
+    ];
+    let memberships = [
+        "app < helpers i",
+        "helpers < owner a",
+        "owner < pg_monitor i",
+        "app < boss a",
+    ];
+    let since = graph(V16, &roles, &memberships);
+    let route = |graph: &RoleGraph, from: &str, to: &str| {
+        graph
+            .route(View::AfterGrantingItself, oid(graph, from), oid(graph, to))
+            .map_or_else(|| "none".to_owned(), |route| route.to_string())
+    };
+    assert_eq!(
+        route(&since, "app", "pg_monitor"),
+        "app -> helpers (inherits) -> owner (grants itself, ADMIN OPTION) -> pg_monitor (inherits)"
+    );
+    assert_eq!(
+        route(&since, "app", "boss"),
+        "none",
+        "only a superuser grants a superuser"
+    );
+    assert_eq!(route(&since, "manager", "owner"), "none");
+    let before = graph(V15, &roles, &memberships);
+    assert_eq!(
+        route(&before, "manager", "owner"),
+        "manager -> owner (grants itself, CREATEROLE)"
+    );
+    assert_eq!(route(&before, "manager", "boss"), "none");
 }

@@ -5,6 +5,7 @@
     reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
 )]
 
+mod escalation;
 mod hba;
 mod knock;
 mod privileges;

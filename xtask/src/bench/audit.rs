@@ -1,7 +1,8 @@
-//! `bench`: speed, as ratios within one run. These numbers are for a reader, never for a test.
+//! `bench audit`: collecting against psql, and assessing against collecting.
 
+use super::peak_memory;
 use anyhow::{Context, Result, ensure};
-use clap::{Args, Subcommand};
+use clap::Args;
 use pgattest_catalog::{GROUPS, Scope, copy_statement, decode, render};
 use pgattest_collect::{Limits, collect};
 use pgattest_model::{Outcome, Policy, ServerVersion};
@@ -10,12 +11,6 @@ use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-#[derive(Subcommand)]
-pub(crate) enum Bench {
-    /// Collecting against psql running the same statements, and assessing against collecting
-    Audit(Size),
-}
 
 /// What the cluster holds.
 #[derive(Args)]
@@ -37,8 +32,7 @@ pub(crate) struct Size {
     postgres: u32,
 }
 
-pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let Bench::Audit(size) = bench;
+pub(super) fn run(size: &Size) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(audit(size))
 }
 
@@ -189,13 +183,4 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
-}
-
-fn peak_memory() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
 }

@@ -1,0 +1,36 @@
+//! `bench`: speed. These numbers are for a reader, never for a test.
+
+mod access;
+mod audit;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Collecting against psql running the same statements, and assessing against collecting
+    Audit(audit::Size),
+    /// Effective privileges of every role on every table, from made-up facts
+    Access(access::Size),
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Audit(size) => audit::run(size),
+        Bench::Access(size) => access::run(size),
+    }
+}
+
+/// In kB: `VmHWM` is the most this process ever used, `VmRSS` what it uses now.
+fn memory(line: &str) -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))
+        .with_context(|| format!("no {line} in /proc/self/status"))?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+}
+
+fn peak_memory() -> Result<u64> {
+    memory("VmHWM")
+}
