@@ -1,7 +1,8 @@
 //! Ways from a role to superuser, or to what is as good.
 //!
 //! A way is a [route](crate::Route) over memberships (inheriting, `SET ROLE`, granting oneself a role by ADMIN OPTION or, before
-//! 16, by CREATEROLE) to a role that has a [power](Power). Each of the powers was tried on real servers of every major.
+//! 16, by CREATEROLE) to a role that has a [power](Power). Tests walk them on real servers of every major, but for functions of
+//! extensions, logical slots, and most parameters; docs/closures.md has the list.
 //!
 //! Not known here, because the facts do not show it, and so never a reason to call a cluster safe: what functions do (a
 //! superuser's SECURITY DEFINER function may run any text it is given); functions inside views, policies, defaults, indexes and

@@ -6,7 +6,7 @@ use pgattest_model::facts::AclClass;
 /// One `has_*_privilege` function and the objects it is asked about.
 pub(super) struct Class {
     pub(super) name: &'static str,
-    pub(super) class: AclClass,
+    pub(super) kind: AclClass,
     /// Whether it is asked whether any column has the right.
     pub(super) any_column: bool,
     /// Object identifier, column number and name of the object the answer belongs to.
@@ -37,9 +37,9 @@ impl Class {
             table.push(R::Maintain);
         }
         let column = vec![R::Select, R::Insert, R::Update, R::References];
-        let simple = |name, class, function, from, rights| Self {
+        let simple = |name, kind, function, from, rights| Self {
             name,
-            class,
+            kind,
             any_column: false,
             key: "o.oid, 0, ''",
             function,

@@ -26,6 +26,8 @@ struct Target {
     rights: &'static [&'static str],
 }
 
+const USAGE: &[&str] = &["USAGE"];
+
 const TABLE: &[&str] = &[
     "SELECT",
     "INSERT",
@@ -208,7 +210,6 @@ fn objects(cluster: &Cluster, random: &mut Random, names: &[String]) -> Result<V
         let owner = random.pick(names);
         writeln!(sql, "ALTER {what} OWNER TO {owner};")
     };
-    const USAGE: &[&str] = &["USAGE"];
     for at in 0..4 {
         writeln!(sql, "CREATE SCHEMA s{at};")?;
         add(format!("SCHEMA s{at}"), &["USAGE", "CREATE", "ALL"]);
