@@ -171,6 +171,7 @@ fn role(oid: Oid, name: String, can_login: bool, superuser: bool) -> Role {
         bypass_rls: false,
         connection_limit: -1,
         valid_until: String::new(),
+        expired: false,
     }
 }
 

@@ -25,6 +25,7 @@ fn role(oid: Oid, name: &str) -> Role {
         bypass_rls: false,
         connection_limit: -1,
         valid_until: String::new(),
+        expired: false,
     }
 }
 
