@@ -2,6 +2,7 @@
 
 use crate::groups::{GROUPS, Group, Scope, door};
 use crate::rows::rows;
+use crate::wire;
 use pgattest_model::facts::{Database, DatabaseFacts, OwnSession, Server, Settings};
 use pgattest_model::{
     Collected, Facts, Missing, Observation, ObservationId, Outcome, ServerVersion,
@@ -43,6 +44,8 @@ pub fn decode(observations: &[Observation]) -> Facts {
         sessions: record.cluster("sessions"),
         slots: record.cluster("slots"),
         subscriptions: record.cluster("subscriptions"),
+        handshakes: record.probed(wire::HANDSHAKES),
+        certificates: record.probed(wire::CERTIFICATES),
         databases,
         inside,
         server: record.server,
@@ -84,6 +87,12 @@ impl<'a> Record<'a> {
             self.knows(Scope::Cluster, name)
                 .and_then(|()| self.rows(&id)),
         )
+    }
+
+    /// What was tried on the wire: whoever answered, the bytes mean the same, so the server's version does not matter.
+    fn probed<T: DeserializeOwned>(&self, name: &str) -> Collected<Vec<T>> {
+        let id = ObservationId::cluster(name);
+        collected(id.clone(), self.rows(&id))
     }
 
     fn settings(&self) -> Collected<Settings> {

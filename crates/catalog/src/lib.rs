@@ -12,6 +12,7 @@ mod groups;
 mod render;
 mod rows;
 pub mod transcript;
+pub mod wire;
 
 pub use decode::decode;
 pub use groups::{GROUPS, Group, Scope, door, groups_of};

@@ -14,8 +14,10 @@ mod clock;
 mod collect;
 mod failure;
 mod limits;
+mod probe;
 mod run;
 mod sitting;
 
 pub use collect::{CollectError, Collection, Event, collect, collect_until};
 pub use limits::Limits;
+pub use probe::{Asker, probe, probe_address, probe_target};

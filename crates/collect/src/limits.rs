@@ -14,6 +14,8 @@ pub struct Limits {
     /// The databases to look into by name, beside the one that is connected to; `None` is every database that accepts
     /// connections. The others are recorded as left out.
     pub databases: Option<Vec<String>>,
+    /// Whether the handshakes are tried: TLS versions, cipher suites, the certificate.
+    pub probe: bool,
 }
 
 impl Default for Limits {
@@ -23,6 +25,7 @@ impl Default for Limits {
             statement_timeout: Duration::from_mins(1),
             lock_timeout: Duration::from_secs(5),
             databases: None,
+            probe: true,
         }
     }
 }

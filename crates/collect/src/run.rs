@@ -3,6 +3,7 @@
 use crate::canceller::Canceller;
 use crate::collect::{CollectError, Collection, Event};
 use crate::limits::Limits;
+use crate::probe::{Asker, not_probed, probe, probe_address, probe_target};
 use crate::sitting::{Sitting, Who, place};
 use crate::{clock, failure};
 use futures_util::future::join;
@@ -11,7 +12,7 @@ use pgattest_catalog::{Group, Scope, decode, door, groups_of};
 use pgattest_model::facts::Database;
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Observation, ObservationId, Outcome, ServerVersion};
-use pgattest_wire::{ConnectOptions, connect};
+use pgattest_wire::{ConnectOptions, Peer, connect};
 use std::time::Duration;
 
 /// How long to wait between attempts for a connection to become free.
@@ -34,7 +35,8 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
     pub(crate) async fn everything(&self) -> Result<Collection, CollectError> {
         let started_at = clock::now();
         let connection = connect(self.options).await?;
-        let asked_at = place(connection.peer());
+        let peer = connection.peer().clone();
+        let asked_at = place(&peer);
         let home = Sitting::begin(connection, self.options, self.limits, self.canceller)
             .await
             .map_err(|why| CollectError::NotAServer { asked_at, why })?;
@@ -46,6 +48,7 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
         });
 
         let mut observations = self.cluster(&home).await?;
+        observations.extend(self.handshakes(&peer, &who, &observations).await);
         let databases = databases(&observations);
         (self.progress)(Event::Planned {
             databases: databases.len(),
@@ -58,6 +61,35 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
             finished_at: clock::now(),
             clock_skew_ms: who.clock_skew_ms,
         })
+    }
+
+    /// What is tried on the wire, at the address that the session itself uses.
+    async fn handshakes(
+        &self,
+        peer: &Peer,
+        who: &Who,
+        observations: &[Observation],
+    ) -> Vec<Observation> {
+        let asker = Asker {
+            role: &who.role,
+            database: &who.database,
+        };
+        let address = if self.limits.probe {
+            probe_address(peer, observations)
+        } else {
+            Err("the handshakes were left out".to_owned())
+        };
+        let observations = match address {
+            Ok((address, name)) => {
+                let target = probe_target(address, name.as_deref());
+                probe(self.options, &target, who.version.major() >= 17, asker).await
+            }
+            Err(why) => not_probed(&why, &who.asked_at, asker),
+        };
+        for observation in &observations {
+            (self.progress)(Event::Observed(observation));
+        }
+        observations
     }
 
     async fn cluster(&self, home: &Sitting) -> Result<Vec<Observation>, CollectError> {

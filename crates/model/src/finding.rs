@@ -60,10 +60,13 @@ impl Subject {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[allow(missing_docs, reason = "each is the object it names")]
 pub enum SubjectKind {
+    Certificate,
+    CipherSuite,
     Cluster,
     Database,
     DefaultPrivilege,
     Function,
+    Handshake,
     HbaRule,
     Policy,
     Relation,
@@ -78,10 +81,13 @@ impl SubjectKind {
     /// The word used in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Certificate => "certificate",
+            Self::CipherSuite => "cipher suite",
             Self::Cluster => "cluster",
             Self::Database => "database",
             Self::DefaultPrivilege => "default privilege",
             Self::Function => "function",
+            Self::Handshake => "handshake",
             Self::HbaRule => "hba rule",
             Self::Policy => "policy",
             Self::Relation => "relation",

@@ -16,6 +16,7 @@ mod keyword;
 mod options;
 mod passfile;
 mod peer;
+pub mod probe;
 mod secret;
 mod service;
 mod session_attrs;

@@ -1,14 +1,21 @@
 //! TLS: encryption in transit.
 
+mod cipher_suites;
 mod clear_sessions;
+mod handshakes;
 mod listening;
+mod server_certificate;
 #[cfg(test)]
 mod tests;
 mod tls_floor;
 mod tls_on;
+mod tried;
 
+pub use cipher_suites::CipherSuites;
 pub use clear_sessions::ClearSessions;
+pub use handshakes::Handshakes;
 pub(crate) use listening::{Listening, is_loopback};
+pub use server_certificate::ServerCertificate;
 pub use tls_floor::TlsFloor;
 pub use tls_on::TlsOn;
 

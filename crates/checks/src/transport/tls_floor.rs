@@ -44,7 +44,7 @@ declare_check! {
 const FLOOR: &str = "ssl_min_protocol_version";
 
 /// What is asked for when the policy says nothing.
-const ACCEPTED: &str = "TLSv1.2";
+pub(super) const ACCEPTED: &str = "TLSv1.2";
 
 impl Check for TlsFloor {
     fn meta(&self) -> &'static Meta {
@@ -110,7 +110,7 @@ fn below(floor: &str, wanted: Option<&str>) -> Option<(&'static str, String, Sev
 }
 
 /// Position among the versions that the setting can name; `None` for anything else. The server ignores case.
-fn rank(version: &str) -> Option<usize> {
+pub(super) fn rank(version: &str) -> Option<usize> {
     ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
         .iter()
         .position(|known| known.eq_ignore_ascii_case(version))

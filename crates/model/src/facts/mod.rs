@@ -17,6 +17,7 @@ mod replication;
 mod role;
 mod session;
 mod setting;
+mod wire;
 
 pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
 pub use cluster::{Database, Extension, Schema, Server, Tablespace};
@@ -31,6 +32,7 @@ pub use replication::{Publication, PublicationRelation, Slot, Subscription};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
+pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
 
 use crate::collected::{Collected, Missing};
 use crate::version::ServerVersion;
@@ -75,6 +77,10 @@ pub struct Facts {
     pub slots: Collected<Vec<Slot>>,
     /// Subscriptions of every database.
     pub subscriptions: Collected<Vec<Subscription>>,
+    /// What handshakes with the server showed.
+    pub handshakes: Collected<Vec<Handshake>>,
+    /// The certificates that the server showed, its own first; none when it has no TLS.
+    pub certificates: Collected<Vec<Certificate>>,
     /// What is inside each database that accepts connections, in the order of `databases`.
     pub inside: Vec<DatabaseFacts>,
 }

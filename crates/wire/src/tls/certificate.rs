@@ -21,7 +21,7 @@ pub(crate) fn issuer_name(certificate: &Certificate) -> String {
 }
 
 /// Whether a certificate names itself as its issuer.
-pub(super) fn is_self_issued(certificate: &Certificate) -> bool {
+pub(crate) fn is_self_issued(certificate: &Certificate) -> bool {
     let tbs = &certificate.tbs_certificate;
     match (tbs.issuer.to_der(), tbs.subject.to_der()) {
         (Ok(issuer), Ok(subject)) => issuer == subject,

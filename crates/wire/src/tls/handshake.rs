@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::material::{TlsFileError, TlsMaterial};
-use super::verify::Verifier;
+use super::verify::{Verifier, verify_chain};
 use crate::options::{HostTarget, SslMode, SslNegotiation, SslSettings, TlsVersion};
 
 /// What a TLS handshake showed.
@@ -66,6 +66,16 @@ impl TlsConfig {
             provider,
             settings: settings.clone(),
         })
+    }
+
+    /// Whether a trusted CA issued the first certificate of a chain; `None` when the settings trust none.
+    pub(crate) fn trusts(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+    ) -> Option<Result<(), rustls::Error>> {
+        let roots = self.material.roots.as_ref()?;
+        Some(verify_chain(roots, chain, name, &self.provider))
     }
 
     pub(crate) fn negotiation(&self) -> SslNegotiation {

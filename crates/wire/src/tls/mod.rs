@@ -13,8 +13,8 @@ mod names;
 mod verify;
 
 pub(crate) use self::certificate::endpoint_digest;
-pub(crate) use self::certificate::{issuer_name, parse as parse_certificate};
+pub(crate) use self::certificate::{is_self_issued, issuer_name, parse as parse_certificate};
 pub(crate) use self::handshake::{HandshakeFailure, TlsConfig, shake_hands};
 pub use self::handshake::{TlsSeen, Verification};
 pub use self::material::{TlsFileError, TlsFileProblem};
-pub(crate) use self::names::presented_names;
+pub(crate) use self::names::{alternative_names, common_name, names_host, presented_names};

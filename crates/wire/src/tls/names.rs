@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use pgattest_model::facts::certificate_name_matches;
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
 use x509_cert::ext::pkix::SubjectAltName;
@@ -22,26 +23,52 @@ pub(crate) fn presented_names(certificate: &Certificate) -> Vec<String> {
         .collect()
 }
 
+/// The subject's alternative names as `DNS:name` and `IP:address`, for the record; one `?` when they cannot be read.
+pub(crate) fn alternative_names(certificate: &Certificate) -> Vec<String> {
+    match certificate.tbs_certificate.get::<SubjectAltName>() {
+        Ok(Some((_, alternatives))) => alternatives
+            .0
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::DnsName(name) => Some(format!("DNS:{}", name.as_str())),
+                GeneralName::IpAddress(bytes) => {
+                    address(bytes.as_bytes()).map(|address| format!("IP:{address}"))
+                }
+                _ => None,
+            })
+            .collect(),
+        Ok(None) => Vec::new(),
+        Err(_) => vec!["?".to_owned()],
+    }
+}
+
 /// Whether a certificate names the host.
 ///
 /// As libpq does: DNS names among the subject's alternative names, with `*.` for one label; IP
 /// addresses among them; the common name only if there is no alternative name of the host's own
 /// kind (a DNS name for a name, an IP address for an address).
-pub(super) fn names_host(certificate: &Certificate, host: &str) -> bool {
+pub(crate) fn names_host(certificate: &Certificate, host: &str) -> bool {
     let names = Names::of(certificate);
     let host = host.strip_suffix('.').unwrap_or(host);
     let address = host.parse::<IpAddr>().ok();
     if address.is_some_and(|address| names.addresses.contains(&address)) {
         return true;
     }
-    if names.dns.iter().any(|pattern| matches(pattern, host)) {
+    if names
+        .dns
+        .iter()
+        .any(|pattern| certificate_name_matches(pattern, host))
+    {
         return true;
     }
     let replaced = match address {
         Some(_) => names.replaces_common.for_address,
         None => names.replaces_common.for_dns,
     };
-    !replaced && names.common.is_some_and(|pattern| matches(&pattern, host))
+    !replaced
+        && names
+            .common
+            .is_some_and(|pattern| certificate_name_matches(&pattern, host))
 }
 
 #[derive(Default)]
@@ -103,7 +130,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// The last common name of the subject, the most specific one.
-fn common_name(certificate: &Certificate) -> Option<String> {
+pub(crate) fn common_name(certificate: &Certificate) -> Option<String> {
     let subject = &certificate.tbs_certificate.subject;
     let value = subject
         .0
@@ -118,50 +145,4 @@ fn common_name(certificate: &Certificate) -> Option<String> {
         .or_else(|_| Ia5StringRef::try_from(&value).map(|text| text.as_str().to_owned()))
         .or_else(|_| TeletexStringRef::try_from(&value).map(|text| text.as_str().to_owned()));
     text.ok()
-}
-
-/// Whether a name in a certificate matches a host, without case. `*.` stands for one label.
-fn matches(pattern: &str, host: &str) -> bool {
-    // A NUL would end the name for a program in C and not for the CA that checked it.
-    if pattern.contains('\0') || host.is_empty() {
-        return false;
-    }
-    if pattern.eq_ignore_ascii_case(host) {
-        return true;
-    }
-    let Some(suffix) = pattern.strip_prefix("*.") else {
-        return false;
-    };
-    // An address has no labels that a wildcard could stand for.
-    if suffix.is_empty() || host.parse::<IpAddr>().is_ok() {
-        return false;
-    }
-    host.split_once('.')
-        .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(suffix))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn names_match_without_case_and_in_full() {
-        assert!(matches("DB.example.com", "db.Example.com"));
-        assert!(!matches("db.example.com", "db.example.com.evil.org"));
-        assert!(!matches("example.com", "db.example.com"));
-        assert!(!matches("db.example.com\0.evil.org", "db.example.com"));
-        assert!(!matches("", ""));
-    }
-
-    #[test]
-    fn a_wildcard_stands_for_one_label() {
-        assert!(matches("*.example.com", "db.example.com"));
-        assert!(!matches("*.example.com", "a.db.example.com"));
-        assert!(!matches("*.example.com", "example.com"));
-        assert!(!matches("*.example.com", ".example.com"));
-        assert!(!matches("d*.example.com", "db.example.com"));
-        assert!(!matches("*", "localhost"));
-        assert!(!matches("*.", "localhost."));
-        assert!(!matches("*.0.0.1", "127.0.0.1"));
-    }
 }

@@ -118,6 +118,24 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Whether one of these roots issued the first certificate of a chain, as of now.
+pub(super) fn verify_chain(
+    roots: &Roots,
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    provider: &CryptoProvider,
+) -> Result<(), Error> {
+    let (der, intermediates) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    let certificate = parse(der).ok_or(CertificateError::BadEncoding)?;
+    let presented = Presented {
+        der,
+        certificate: &certificate,
+        intermediates,
+    };
+    let algorithms = &provider.signature_verification_algorithms;
+    roots.verify(&presented, name, &[], UnixTime::now(), algorithms)
+}
+
 struct Presented<'a> {
     der: &'a CertificateDer<'a>,
     certificate: &'a Certificate,
