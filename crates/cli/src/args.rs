@@ -42,6 +42,9 @@ pub(crate) struct OutputArgs {
 pub(crate) enum Command {
     /// Look at a live PostgreSQL, judge it, and write reports and evidence
     Audit(AuditArgs),
+    /// Try on the live system what settings only promise
+    #[command(subcommand)]
+    Prove(ProveCommand),
     /// Check an evidence package offline: signatures, digests, ledger proof, and every verdict again
     Verify(VerifyArgs),
     /// Show the page of one check, or list them all
@@ -86,8 +89,51 @@ pub(crate) struct AuditArgs {
     /// The longest that one query may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) statement_timeout: u32,
+    /// Leave out the handshakes: TLS versions, cipher suites and the certificate are then not assessed
+    #[arg(long)]
+    pub(crate) no_probe: bool,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProveCommand {
+    /// Try logins in clear text, old TLS versions, weak cipher suites, and look at the certificate
+    ///
+    /// Nothing secret is sent: a login attempt ends where a password is asked for. The server logs the attempts.
+    #[command(
+        after_help = "Exit codes: 0 everything that should be refused was, 1 something was accepted that should not be, 2 it \
+could not be told."
+    )]
+    Transport(TransportArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TransportArgs {
+    /// A connection string as psql takes it; host and port are enough, only then less is known of what to expect
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: Option<String>,
+    /// The policy: `transport.minimum_tls`, `transport.certificate_names` [default: ./pgattest.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A role to try to log in as, in clear. Repeatable [default: every login role, up to 50, or the role that connects]
+    #[arg(long = "user", value_name = "ROLE")]
+    pub(crate) users: Vec<String>,
+    /// The database to name in login attempts [default: the one of the connection]
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// Text or JSON; JSON has every byte, text has them with --verbose
+    #[arg(long, value_enum, default_value_t = ProofFormat::Text)]
+    pub(crate) format: ProofFormat,
+    /// Write the result to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ProofFormat {
+    Text,
+    Json,
 }
 
 #[derive(Args, Debug)]

@@ -69,7 +69,10 @@ fn canonical(time: &str) -> Result<String, Failure> {
     Ok(time.to_string())
 }
 
-fn resolve(connection: Option<&str>, printer: &Printer) -> Result<ConnectOptions, Failure> {
+pub(super) fn resolve(
+    connection: Option<&str>,
+    printer: &Printer,
+) -> Result<ConnectOptions, Failure> {
     let options = ConnectOptions::resolve(connection, &ProcessEnv).map_err(|error| {
         let hint = error.hint();
         Failure::of(error, hint)
@@ -95,6 +98,7 @@ fn collect(
     let limits = Limits {
         concurrency: usize::from(arguments.concurrency),
         statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
+        probe: !arguments.no_probe,
         ..Limits::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -5,6 +5,8 @@ mod completions;
 mod explain;
 mod key;
 mod ledger;
+mod prove;
+mod transport;
 mod verify;
 
 use crate::args::Command;
@@ -15,6 +17,7 @@ use crate::printer::Printer;
 pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
     match command {
         Command::Audit(arguments) => audit::run(&arguments, printer),
+        Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Key(arguments) => key::run(&arguments, printer),

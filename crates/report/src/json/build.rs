@@ -302,10 +302,13 @@ impl From<pgattest_model::SubjectKind> for SubjectKind {
     fn from(kind: pgattest_model::SubjectKind) -> Self {
         use pgattest_model::SubjectKind as Kind;
         match kind {
+            Kind::Certificate => Self::Certificate,
+            Kind::CipherSuite => Self::CipherSuite,
             Kind::Cluster => Self::Cluster,
             Kind::Database => Self::Database,
             Kind::DefaultPrivilege => Self::DefaultPrivilege,
             Kind::Function => Self::Function,
+            Kind::Handshake => Self::Handshake,
             Kind::HbaRule => Self::HbaRule,
             Kind::Policy => Self::Policy,
             Kind::Relation => Self::Relation,

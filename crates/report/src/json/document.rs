@@ -438,10 +438,13 @@ pub struct Subject<'a> {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the object it names")]
 pub enum SubjectKind {
+    Certificate,
+    CipherSuite,
     Cluster,
     Database,
     DefaultPrivilege,
     Function,
+    Handshake,
     HbaRule,
     Policy,
     Relation,

@@ -1,0 +1,12 @@
+//! `pgattest prove`: trying what settings only promise.
+
+use super::transport;
+use crate::args::ProveCommand;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(crate) fn run(command: &ProveCommand, printer: &Printer) -> Result<u8, Failure> {
+    match command {
+        ProveCommand::Transport(arguments) => transport::run(arguments, printer),
+    }
+}
