@@ -83,7 +83,13 @@ async fn start(major: u32, config: &Config) -> Result<Cluster> {
         Some(other) => bail!("`{other}` is not a preset"),
     };
     if config.tls {
-        builder = builder.tls(Tls::new());
+        let tls = Tls::new();
+        builder = builder.tls(match config.certificate.as_deref() {
+            None => tls,
+            Some("expired") => tls.expired(),
+            Some("other-name") => tls.names(&["db.example.com"]),
+            Some(other) => bail!("`{other}` is not a kind of certificate"),
+        });
     }
     for module in &config.preload {
         builder = builder.preload(module);

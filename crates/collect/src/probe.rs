@@ -44,7 +44,7 @@ pub async fn probe(
     let Transport {
         handshakes,
         certificate,
-    } = transport(target, options, direct).await;
+    } = Box::pin(transport(target, options, direct)).await;
     let seen_at = Timestamp::now().as_second();
     let finished_at = clock::now();
     let rows: Vec<_> = handshakes.iter().map(handshake_row).collect();

@@ -68,6 +68,8 @@ pub struct Config {
     /// Whether the server has a certificate and `ssl = on`.
     #[serde(default)]
     pub tls: bool,
+    /// What is wrong with the certificate, with `tls`: `expired`, or `other-name` (it names `db.example.com` only).
+    pub certificate: Option<String>,
     /// Lines of `postgresql.conf`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,

@@ -63,13 +63,18 @@ impl Check for Handshakes {
             Offer::Stuffed(asked) => findings.push(stuffed(&tried, asked)),
             Offer::Tls => floor.judge(&tried, &mut findings, &mut not_seen),
         }
-        Ok(Verdict::Assessed {
-            population: Population {
-                count: tried
-                    .of(&[Probe::SslRequest, Probe::TlsVersion, Probe::DirectTls])
-                    .count(),
-                of: "handshakes",
+        let population = match tried.offer {
+            Offer::Tls => Population {
+                count: tried.of(&[Probe::TlsVersion]).count(),
+                of: "TLS versions",
             },
+            _ => Population {
+                count: 1,
+                of: "requests for TLS",
+            },
+        };
+        Ok(Verdict::Assessed {
+            population,
             findings,
             not_seen,
         })

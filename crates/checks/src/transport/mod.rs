@@ -10,6 +10,8 @@ mod tests;
 mod tls_floor;
 mod tls_on;
 mod tried;
+#[cfg(test)]
+mod wire_tests;
 
 pub use cipher_suites::CipherSuites;
 pub use clear_sessions::ClearSessions;

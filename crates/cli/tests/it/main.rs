@@ -12,6 +12,7 @@ mod hostile;
 mod ledger;
 mod matrix;
 mod permissive;
+mod prove;
 mod secrets;
 mod servers;
 mod support;

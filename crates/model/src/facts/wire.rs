@@ -67,6 +67,7 @@ impl WireOutcome {
 
 /// One certificate of the chain that the server showed, its own at position 0.
 #[derive(Clone, Debug, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one column")]
 pub struct Certificate {
     /// Place in the chain as it was sent.
     pub position: u32,

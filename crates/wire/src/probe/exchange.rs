@@ -138,7 +138,8 @@ impl Talk {
             )));
         }
         let start = self.transcript.received.len();
-        let mut buffer = [0_u8; 4096];
+        // On the heap: a hundred of these conversations are one future.
+        let mut buffer = vec![0_u8; count.min(4096)];
         let mut missing = count;
         while missing > 0 {
             let (room, _) = buffer.split_at_mut(missing.min(4096));

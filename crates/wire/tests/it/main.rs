@@ -9,6 +9,8 @@ mod hosts;
 mod libpq;
 mod login;
 mod pooler;
+mod probe;
+mod probe_bad_peers;
 mod resolve;
 mod session;
 mod support;

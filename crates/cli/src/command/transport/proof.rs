@@ -1,9 +1,9 @@
 //! All that was tried, and what follows from it.
 
 use super::logins::Logins;
-use pgattest_checks::assess;
+use pgattest_checks::{Context, registry};
 use pgattest_model::facts::{Certificate, Handshake, Probe, WireOutcome};
-use pgattest_model::{CheckResult, Facts, Observation, Policy, Severity, Verdict};
+use pgattest_model::{Facts, Meta, Observation, Policy, Severity, Verdict};
 use pgattest_wire::probe::Target;
 
 /// The checks that are about what was tried.
@@ -17,11 +17,17 @@ pub(super) struct Proof {
     facts: Facts,
     pub(super) logins: Logins,
     /// What the checks say about the handshakes.
-    pub(super) judged: Vec<CheckResult>,
+    pub(super) judged: Vec<Judged>,
     /// What was accepted and should not be, one sentence each.
     pub(super) accepted: Vec<String>,
     /// What could not be told, one sentence each.
     pub(super) unclear: Vec<String>,
+}
+
+/// What one check says.
+pub(super) struct Judged {
+    pub(super) meta: &'static Meta,
+    pub(super) verdict: Verdict,
 }
 
 impl Proof {
@@ -32,10 +38,15 @@ impl Proof {
         logins: Logins,
         policy: &Policy,
     ) -> Self {
-        let judged: Vec<CheckResult> = assess(&facts, policy)
-            .checks
-            .into_iter()
-            .filter(|result| CHECKS.contains(&result.meta.id))
+        // Not by `assess`: that judges nothing without a version, and handshakes mean the same whoever answers.
+        let context = Context::new(&facts, policy);
+        let judged: Vec<Judged> = CHECKS
+            .iter()
+            .filter_map(|id| registry::find(id))
+            .map(|check| Judged {
+                meta: check.meta(),
+                verdict: check.assess(&context).unwrap_or_else(Verdict::NotAssessed),
+            })
             .collect();
         let mut proof = Self {
             target: match &target.name {
