@@ -185,6 +185,8 @@ fn facts(inside: Vec<DatabaseFacts>) -> Facts {
         sessions: unread(),
         slots: unread(),
         subscriptions: unread(),
+        handshakes: unread(),
+        certificates: unread(),
         inside,
     }
 }
