@@ -218,7 +218,7 @@ async fn certificates_that_no_library_likes_are_read_all_the_same() {
         &files,
         "req -x509 -newkey rsa:1024 -sha1 -nodes -days 10 -subj /CN=old.example.com -keyout weak.key -out weak.crt",
     );
-    use_certificate(&cluster, &files).await;
+    use_certificate(&cluster, &files);
     let (certificate, _) = try_all(&cluster).await.certificate.unwrap();
     let certificate = certificate.unwrap();
     let own = &certificate.chain[0];
@@ -231,7 +231,7 @@ async fn certificates_that_no_library_likes_are_read_all_the_same() {
     assert!(!certificate.names_host);
 }
 
-async fn use_certificate(cluster: &Cluster, files: &Path) {
+fn use_certificate(cluster: &Cluster, files: &Path) {
     hand_to_server(cluster, &files.join("weak.key"));
     for (setting, file) in [("ssl_cert_file", "weak.crt"), ("ssl_key_file", "weak.key")] {
         let file = files.join(file);
