@@ -33,6 +33,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA app GRANT SELECT, INSERT ON TABL
 ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 CREATE FUNCTION app.definer(a int, OUT b text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp
     SET statement_timeout = '5s' AS 'begin b := a; end';
+CREATE FUNCTION app.lower(varchar) RETURNS text LANGUAGE sql AS 'select $1::text';
 CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
 CREATE TRIGGER touch BEFORE UPDATE ON app.orders FOR EACH ROW EXECUTE FUNCTION app.touch();
 CREATE FUNCTION app.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';

@@ -71,6 +71,12 @@ pub struct Trigger {
     pub function: Oid,
     /// `O` on, `D` disabled, `R` replica only, `A` always.
     pub enabled: String,
+    /// Whether it enforces a constraint.
+    #[serde(deserialize_with = "flag")]
+    pub is_constraint: bool,
+    /// Whether the server made it itself: for a foreign key, or on a partition.
+    #[serde(deserialize_with = "flag")]
+    pub is_internal: bool,
 }
 
 /// One event trigger.

@@ -18,6 +18,7 @@ mod role;
 mod session;
 mod setting;
 mod wire;
+mod system;
 
 pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
 pub use cluster::{Database, Extension, Schema, Server, Tablespace};
@@ -33,6 +34,7 @@ pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
 pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
+pub use system::{RestrictedFunction, RestrictedRelation, ShadowingFunction};
 
 use crate::collected::{Collected, Missing};
 use crate::version::ServerVersion;
@@ -116,7 +118,13 @@ pub struct DatabaseFacts {
     pub view_filters: Collected<Vec<ViewFilter>>,
     /// Functions and procedures outside the system schemas.
     pub functions: Collected<Vec<Function>>,
-    /// Triggers, without the server's own.
+    /// Functions that a call of a built-in one may reach instead.
+    pub shadowing_functions: Collected<Vec<ShadowingFunction>>,
+    /// Functions that their makers keep from PUBLIC, the server's own among them.
+    pub restricted_functions: Collected<Vec<RestrictedFunction>>,
+    /// Catalogs and views of the server's own that PUBLIC may not read.
+    pub restricted_relations: Collected<Vec<RestrictedRelation>>,
+    /// Triggers; of the server's own only those that do not fire in an ordinary session.
     pub triggers: Collected<Vec<Trigger>>,
     /// Tables that trigger functions write.
     pub trigger_writes: Collected<Vec<TriggerWrite>>,
