@@ -89,6 +89,22 @@ impl RoleGraph {
             .collect()
     }
 
+    /// Login roles that have a role's privileges without doing anything ([`Self::inherits`]), in the order of names, without the
+    /// role itself: those of [`Self::holders`] that need no `SET ROLE`.
+    pub fn heirs(&self, role: Oid) -> Vec<&Role> {
+        let mut reached = RoleSet::empty(self);
+        if let Some(target) = self.position(role) {
+            reached.bits.insert(target);
+            self.spread(&mut reached, vec![target], Self::members_of, |edge| {
+                edge.inherit
+            });
+        }
+        reached
+            .roles()
+            .filter(|holder| holder.can_login && holder.oid != role)
+            .collect()
+    }
+
     /// Every member of a role, direct or not, whatever the options, and the role itself.
     pub fn all_members(&self, role: Oid) -> RoleSet<'_> {
         let mut members = RoleSet::empty(self);

@@ -6,17 +6,17 @@ use pgattest_model::{Missing, ObservationId};
 use std::collections::BTreeSet;
 
 /// Schemas that unqualified names are looked up in by default, for some role in some database.
-pub(super) struct DefaultPath {
+pub(crate) struct DefaultPath {
     schemas: BTreeSet<String>,
     /// The observations it was read from.
-    pub(super) observations: Vec<ObservationId>,
+    pub(crate) observations: Vec<ObservationId>,
 }
 
 impl DefaultPath {
     /// From the configuration in force, the settings stored for roles and databases, and the built-in default.
     ///
     /// The value in the looking session is left out: the one who looks may have set it for itself.
-    pub(super) fn read(context: &Context<'_>) -> Result<Self, Missing> {
+    pub(crate) fn read(context: &Context<'_>) -> Result<Self, Missing> {
         let settings = context.facts.settings.here()?;
         let stored = context.facts.role_settings.here()?;
         let roles = context.facts.roles.here()?;
@@ -54,7 +54,7 @@ impl DefaultPath {
     }
 
     /// Whether the schema is among them.
-    pub(super) fn contains(&self, schema: &str) -> bool {
+    pub(crate) fn contains(&self, schema: &str) -> bool {
         self.schemas.contains(schema)
     }
 }
@@ -69,7 +69,7 @@ fn configured(settings: &Settings) -> Vec<&str> {
 
 /// The elements of a list of identifiers, as the server splits it: double quotes keep case and commas, everything else is
 /// folded to lower case. A list that is not well formed yields what can be read of it.
-fn elements(list: &str) -> Vec<String> {
+pub(crate) fn elements(list: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current = String::new();
     let mut quoted = false;

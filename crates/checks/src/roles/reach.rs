@@ -40,7 +40,7 @@ pub(super) fn only_set_role(
 }
 
 /// The observations that a statement about who reaches whom rests on.
-pub(super) fn observations(context: &Context<'_>) -> Result<Vec<ObservationId>, Missing> {
+pub(crate) fn observations(context: &Context<'_>) -> Result<Vec<ObservationId>, Missing> {
     Ok(vec![
         context.facts.roles.here()?.from.clone(),
         context.facts.memberships.here()?.from.clone(),
@@ -53,7 +53,7 @@ pub(super) fn ordinary_logins(graph: &RoleGraph) -> Vec<&Role> {
 }
 
 /// What is not known about a graph in which some memberships lead nowhere.
-pub(super) fn not_seen(graph: &RoleGraph) -> Vec<Missing> {
+pub(crate) fn not_seen(graph: &RoleGraph) -> Vec<Missing> {
     if graph.unknown().is_empty() {
         return Vec::new();
     }
