@@ -4,7 +4,7 @@ use super::words::few;
 use crate::context::Context;
 use crate::roles::{MANAGED, reach};
 use pgattest_access::RoleGraph;
-use pgattest_model::facts::{Oid, Role};
+use pgattest_model::facts::{Oid, PUBLIC, Role};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Missing, ObservationId};
 use std::cell::RefCell;
@@ -32,8 +32,24 @@ pub(crate) struct Users {
     pub(crate) at_once: Vec<String>,
     /// Names of those that have to `SET ROLE` first.
     pub(crate) after_set_role: Vec<String>,
+    /// All of them.
+    pub(crate) logins: Vec<Oid>,
     /// What there is to say about it.
     pub(crate) standing: Standing,
+}
+
+/// Somebody who was given something, as a finding names them.
+pub(crate) struct Grantee {
+    /// Name as SQL.
+    pub(crate) name: String,
+    /// `role app`, `PUBLIC`: the beginning of a sentence.
+    pub(crate) who: String,
+    /// The end of the sentence: who uses it.
+    pub(crate) words: String,
+    /// PUBLIC.
+    pub(crate) is_everyone: bool,
+    /// No login role can use it today.
+    pub(crate) is_idle: bool,
 }
 
 /// Whether somebody can use it who should not.
@@ -100,47 +116,80 @@ impl<'a> Holders<'a> {
         users
     }
 
+    /// Whether one role can act as another, so that what the second may do is nothing new to it.
+    pub(crate) fn acts_as(&self, role: Oid, other: Oid) -> bool {
+        role == other || self.graph.reaches(role).contains(other)
+    }
+
+    /// A grantee for a finding; `None` when it, or everybody who can use what it was given, is trusted with it.
+    pub(crate) fn grantee(&self, oid: Oid) -> Option<Grantee> {
+        if oid == PUBLIC {
+            return Some(Grantee {
+                name: "PUBLIC".to_owned(),
+                who: "PUBLIC".to_owned(),
+                words: String::new(),
+                is_everyone: true,
+                is_idle: false,
+            });
+        }
+        let users = self.of(oid);
+        let name = self
+            .graph
+            .name(oid)
+            .map_or_else(|| format!("role {oid}"), quote_ident);
+        (users.standing != Standing::Trusted).then(|| Grantee {
+            who: format!("role {name}"),
+            words: users.words(&name),
+            is_everyone: false,
+            is_idle: users.standing == Standing::Idle,
+            name,
+        })
+    }
+
     fn find(&self, oid: Oid) -> Users {
+        let nobody = |standing| Users {
+            at_once: Vec::new(),
+            after_set_role: Vec::new(),
+            logins: Vec::new(),
+            standing,
+        };
         let Some(role) = self.graph.role(oid) else {
-            return Users::new(Vec::new(), Vec::new(), Standing::Used);
+            return nobody(Standing::Used);
         };
         if self.trusts(oid) {
-            return Users::new(Vec::new(), Vec::new(), Standing::Trusted);
+            return nobody(Standing::Trusted);
         }
         let heirs = self.graph.heirs(oid);
         let inherit: BTreeSet<Oid> = heirs.iter().map(|heir| heir.oid).collect();
         let holders = self.graph.holders(oid);
         let is_reached = role.can_login || !holders.is_empty();
-        let name = |role: &&Role| quote_ident(&role.name);
-        let (at_once, after): (Vec<&Role>, Vec<&Role>) = role
+        let untrusted: Vec<&Role> = role
             .can_login
             .then_some(role)
             .into_iter()
             .chain(holders)
             .filter(|holder| !self.trusts(holder.oid))
-            .partition(|holder| holder.oid == oid || inherit.contains(&holder.oid));
-        let standing = match (is_reached, at_once.is_empty() && after.is_empty()) {
+            .collect();
+        let logins = untrusted.iter().map(|holder| holder.oid).collect();
+        let standing = match (is_reached, untrusted.is_empty()) {
             (false, _) => Standing::Idle,
             (true, true) => Standing::Trusted,
             (true, false) => Standing::Used,
         };
-        Users::new(
-            at_once.iter().map(name).collect(),
-            after.iter().map(name).collect(),
+        let name = |role: &&Role| quote_ident(&role.name);
+        let (at_once, after): (Vec<&Role>, Vec<&Role>) = untrusted
+            .into_iter()
+            .partition(|holder| holder.oid == oid || inherit.contains(&holder.oid));
+        Users {
+            at_once: at_once.iter().map(name).collect(),
+            after_set_role: after.iter().map(name).collect(),
+            logins,
             standing,
-        )
+        }
     }
 }
 
 impl Users {
-    const fn new(at_once: Vec<String>, after_set_role: Vec<String>, standing: Standing) -> Self {
-        Self {
-            at_once,
-            after_set_role,
-            standing,
-        }
-    }
-
     /// For the end of a sentence about what `role` (its name as SQL) was given: `, used by app and worker`; empty where only
     /// the role itself uses it.
     pub(crate) fn words(&self, role: &str) -> String {

@@ -1,10 +1,10 @@
 //! Settings that somebody else than a superuser may change.
 
-use super::holders::{Holders, Standing};
+use super::holders::Holders;
 use super::objects::parameter_name;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
-use pgattest_model::facts::{Acl, AclClass, Oid, PUBLIC};
+use pgattest_model::facts::{Acl, AclClass, Oid};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, Population, Responsibility, Severity, Subject,
     SubjectKind, Verdict,
@@ -113,7 +113,6 @@ fn finding(
     grantee: Oid,
     privileges: &BTreeSet<&str>,
 ) -> Option<Finding> {
-    let role = context.role_name(grantee);
     let privileges: BTreeSet<&str> = privileges
         .iter()
         .copied()
@@ -122,17 +121,8 @@ fn finding(
     if privileges.is_empty() {
         return None;
     }
-    let (who, words, idle) = if grantee == PUBLIC {
-        ("PUBLIC".to_owned(), String::new(), false)
-    } else {
-        let users = holders.of(grantee);
-        if users.standing == Standing::Trusted {
-            return None;
-        }
-        let idle = users.standing == Standing::Idle;
-        (format!("role {role}"), users.words(&role), idle)
-    };
-    let (cause, severity) = if idle {
+    let grantee = holders.grantee(grantee)?;
+    let (cause, severity) = if grantee.is_idle {
         (
             "a setting was granted to a role that no login role can use",
             Severity::Low,
@@ -144,11 +134,20 @@ fn finding(
     let setting = parameter_name(name);
     Some(Finding {
         cause: cause.to_owned(),
-        detail: format!("{who} has {privileges} on setting {setting}{words}"),
+        detail: format!(
+            "{} has {privileges} on setting {setting}{}",
+            grantee.who, grantee.words
+        ),
         severity,
         observations: holders.observations.clone(),
-        remediation: format!("REVOKE {privileges} ON PARAMETER {setting} FROM {role};"),
-        subject: Subject::cluster(SubjectKind::Setting, format!("{setting} TO {role}")),
+        remediation: format!(
+            "REVOKE {privileges} ON PARAMETER {setting} FROM {};",
+            grantee.name
+        ),
+        subject: Subject::cluster(
+            SubjectKind::Setting,
+            format!("{setting} TO {}", grantee.name),
+        ),
     })
 }
 
