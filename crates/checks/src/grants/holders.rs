@@ -100,10 +100,18 @@ impl<'a> Holders<'a> {
         self.trusted.contains(&role)
     }
 
+    /// The role itself, or the owner of the database where it is `pg_database_owner`.
+    pub(crate) fn person(&self, role: Oid, database_owner: Oid) -> Oid {
+        if self.graph.name(role) == Some(DATABASE_OWNER) {
+            database_owner
+        } else {
+            role
+        }
+    }
+
     /// Who can use what the role was given, in a database with this owner.
     pub(crate) fn within(&self, role: Oid, database_owner: Oid) -> Rc<Users> {
-        let is_owners = self.graph.name(role) == Some(DATABASE_OWNER);
-        self.of(if is_owners { database_owner } else { role })
+        self.of(self.person(role, database_owner))
     }
 
     /// Who can use what the role was given.

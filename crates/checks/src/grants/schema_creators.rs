@@ -99,7 +99,7 @@ impl Check for SchemaCreators {
             let mut rights: BTreeMap<Oid, Rights<'_>> = BTreeMap::new();
             for schema in schemas.values() {
                 rights
-                    .entry(schema.owner)
+                    .entry(holders.person(schema.owner, row.owner))
                     .or_default()
                     .owns
                     .insert(schema.oid, schema);
@@ -111,7 +111,8 @@ impl Check for SchemaCreators {
                     continue;
                 };
                 if schema.owner != acl.grantee {
-                    let rights = rights.entry(acl.grantee).or_default();
+                    let person = holders.person(acl.grantee, row.owner);
+                    let rights = rights.entry(person).or_default();
                     rights.granted.insert(schema.oid, schema);
                 }
             }
@@ -124,7 +125,7 @@ impl Check for SchemaCreators {
                 shared.from.clone(),
             ];
             findings.extend(rights.iter().filter_map(|(role, rights)| {
-                let users = holders.within(*role, row.owner);
+                let users = holders.of(*role);
                 let is_harmless = match users.standing {
                     Standing::Trusted | Standing::Idle => true,
                     // Nobody said who runs the migrations: whoever has to become somebody else to do it.
