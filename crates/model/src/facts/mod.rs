@@ -17,8 +17,8 @@ mod replication;
 mod role;
 mod session;
 mod setting;
-mod wire;
 mod system;
+mod wire;
 
 pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
 pub use cluster::{Database, Extension, Schema, Server, Tablespace};
@@ -33,8 +33,8 @@ pub use replication::{Publication, PublicationRelation, Slot, Subscription};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
-pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
 pub use system::{RestrictedFunction, RestrictedRelation, ShadowingFunction};
+pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
 
 use crate::collected::{Collected, Missing};
 use crate::version::ServerVersion;
