@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod growth;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -10,6 +11,8 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Collecting against psql running the same statements, and assessing against collecting
     Audit(audit::Size),
+    /// Whole audits of one cluster while it grows, to see that nothing grows faster than the cluster
+    Growth(growth::Steps),
     /// Effective privileges of every role on every table, from made-up facts
     Access(access::Size),
 }
@@ -17,6 +20,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Audit(size) => audit::run(size),
+        Bench::Growth(steps) => growth::run(steps),
         Bench::Access(size) => access::run(size),
     }
 }
