@@ -284,7 +284,7 @@ mod tests {
             "FUN-01",
             &nothing,
             Status::Pass,
-            "6 checks passed, 1 not applicable",
+            "20 checks passed, 1 not applicable",
         );
     }
 
