@@ -46,6 +46,7 @@ pub fn decode(observations: &[Observation]) -> Facts {
         subscriptions: record.cluster("subscriptions"),
         handshakes: record.probed(wire::HANDSHAKES),
         certificates: record.probed(wire::CERTIFICATES),
+        subscription_secrets: record.cluster("subscription-secrets"),
         databases,
         inside,
         server: record.server,
@@ -145,6 +146,8 @@ impl<'a> Record<'a> {
             user_mappings: inside.group("user-mappings"),
             publications: inside.group("publications"),
             publication_relations: inside.group("publication-relations"),
+            code_marks: inside.group("code-marks"),
+            option_marks: inside.group("option-marks"),
         }
     }
 

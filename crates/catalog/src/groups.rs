@@ -74,6 +74,9 @@ const OPEN_IDENT_MAPS: &str = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ident_fil
     GRANT SELECT ON pg_catalog.pg_ident_file_mappings TO {role};";
 const OPEN_SUBSCRIPTIONS: &str = "GRANT SELECT (oid, subdbid, subname, subowner, subenabled) ON pg_catalog.pg_subscription TO {role};";
 
+const OPEN_SUBSCRIPTION_SECRETS: &str = "GRANT SELECT (oid, subconninfo) ON pg_catalog.pg_subscription TO {role}; \
+    -- lets the role read the connection strings themselves; pgattest reads their kind only";
+
 macro_rules! group {
     ($scope:ident, $name:literal) => {
         group!($scope, $name, from 0, opens None)
@@ -113,6 +116,7 @@ pub static GROUPS: &[Group] = &[
     group!(Cluster, "sessions"),
     group!(Cluster, "slots"),
     group!(Cluster, "subscriptions", opens OPEN_SUBSCRIPTIONS),
+    group!(Cluster, "subscription-secrets", opens OPEN_SUBSCRIPTION_SECRETS),
     group!(Cluster, "guide-ssl"),
     group!(Cluster, "guide-ssl-min-protocol-version"),
     group!(Database, "own-session"),
@@ -143,6 +147,8 @@ pub static GROUPS: &[Group] = &[
     group!(Database, "user-mappings"),
     group!(Database, "publications"),
     group!(Database, "publication-relations"),
+    group!(Database, "code-marks"),
+    group!(Database, "option-marks"),
     group!(Database, "guide-pgaudit"),
     group!(Database, "guide-grants"),
 ];

@@ -131,6 +131,8 @@ impl Schema {
             user_mappings: unread(),
             publications: unread(),
             publication_relations: unread(),
+            code_marks: unread(),
+            option_marks: unread(),
         }
     }
 
@@ -190,6 +192,7 @@ fn facts(inside: Vec<DatabaseFacts>) -> Facts {
         subscriptions: unread(),
         handshakes: unread(),
         certificates: unread(),
+        subscription_secrets: unread(),
         inside,
     }
 }

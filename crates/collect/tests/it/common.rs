@@ -102,7 +102,8 @@ impl Look {
             ident_maps,
             sessions,
             slots,
-            subscriptions
+            subscriptions,
+            subscription_secrets
         );
         for inside in &facts.inside {
             note!(
@@ -133,7 +134,9 @@ impl Look {
                 foreign_servers,
                 user_mappings,
                 publications,
-                publication_relations
+                publication_relations,
+                code_marks,
+                option_marks
             );
         }
         missing

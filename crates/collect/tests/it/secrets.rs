@@ -1,7 +1,7 @@
 //! Secrets that are planted in the cluster stay in the cluster.
 
 use crate::common::{contains, look};
-use pgattest_model::facts::{KeyKind, Shape};
+use pgattest_model::facts::{CodeMark, KeyKind, OptionMark, Shape};
 use pgattest_testkit::{Cluster, available_majors};
 
 const HBA: &str = "local all postgres trust
@@ -47,6 +47,14 @@ async fn planted_secrets_are_in_no_observation() {
             CREATE SUBSCRIPTION sub CONNECTION 'host=127.0.0.1 password=canarySubscription' PUBLICATION p WITH (connect = false);
             CREATE FUNCTION f() RETURNS text LANGUAGE sql SET app.key = 'canaryFunctionSetting' AS $$ SELECT 'canaryBody' $$;
             CREATE VIEW v AS SELECT 'canaryView'::text;
+            CREATE EXTENSION pgcrypto;
+            CREATE FUNCTION dial() RETURNS text LANGUAGE sql AS $$ SELECT 'host=x user=y password=canaryDial'::text $$;
+            CREATE FUNCTION open(data bytea) RETURNS text LANGUAGE sql AS $$ SELECT pgp_sym_decrypt(data, 'canaryKey') $$;
+            CREATE VIEW opened AS SELECT hmac(substr('a(b', 1, 1)::text, 'canaryHmac', 'sha256');
+            CREATE TABLE t (a int, b text DEFAULT encode(hmac('a', 'canaryDefault', 'sha256'), 'hex'));
+            CREATE INDEX ON t (hmac(b, 'canaryIndex', 'sha256'));
+            CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
+            CREATE TRIGGER tell BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tell('postgres://u:canaryTrigger@h/d');
         ";
         cluster.execute("postgres", sql).await.unwrap();
         let hashes = cluster
@@ -77,6 +85,7 @@ async fn planted_secrets_are_in_no_observation() {
             assert!(!contains(&everything, hash), "{major}: a verifier");
         }
         what_stays_is_reported_as_a_kind(&look);
+        what_code_and_options_give_away_is_marked(&look);
     }
 }
 
@@ -146,6 +155,44 @@ fn what_stays_is_reported_as_a_kind(look: &crate::common::Look) {
         assert_eq!(of("cert").option("map"), Some("people"));
     }
     assert!(rules.iter().filter(|rule| !rule.is_valid()).count() >= 2);
+}
+
+fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
+    let inside = look.inside("postgres");
+    let code = inside.code_marks.here().unwrap();
+    let marks: Vec<_> = code
+        .iter()
+        .filter(|piece| !piece.marks.is_empty())
+        .map(|piece| (piece.class.as_str(), piece.sql_name(), &piece.marks[..]))
+        .collect();
+    let key = &[CodeMark::CallsPgcrypto, CodeMark::KeyLiteral][..];
+    let connection = &[CodeMark::ConnectionWithPassword][..];
+    for expected in [
+        ("function", "public.dial()", connection),
+        ("function", "public.open(data bytea)", key),
+        ("view", "public.opened", key),
+        ("default of column", "public.t.b", key),
+        ("index", "t_hmac_idx ON public.t", key),
+        ("trigger", "tell ON public.t", connection),
+    ] {
+        assert!(
+            marks.iter().any(|(class, name, marks)| (*class, name.as_str(), *marks) == expected),
+            "{expected:?}: {marks:?}"
+        );
+    }
+    assert_eq!(marks.len(), 6, "{marks:?}");
+    let options = inside.option_marks.here().unwrap();
+    assert_eq!(
+        options
+            .iter()
+            .filter(|object| object.has(OptionMark::Password))
+            .count(),
+        5,
+        "a wrapper, a server, a table and two mappings: {options:?}"
+    );
+    let subscriptions = look.facts.subscription_secrets.here().unwrap();
+    assert!(subscriptions.iter().all(|subscription| subscription.holds_password));
+    assert_eq!(subscriptions.len(), 1);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod field;
 mod foreign;
 mod hba;
 mod isolation;
+mod marks;
 mod policy;
 mod relation;
 mod replication;
@@ -27,9 +28,11 @@ pub use field::{KeyKind, Shape};
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap};
 pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
+pub use hba::{HbaOption, HbaRule, IdentMap};
+pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
-pub use replication::{Publication, PublicationRelation, Slot, Subscription};
+pub use replication::{Publication, PublicationRelation, Slot, Subscription, SubscriptionSecret};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
@@ -83,6 +86,8 @@ pub struct Facts {
     pub handshakes: Collected<Vec<Handshake>>,
     /// The certificates that the server showed, its own first; none when it has no TLS.
     pub certificates: Collected<Vec<Certificate>>,
+    /// Whether subscriptions' connection strings hold passwords.
+    pub subscription_secrets: Collected<Vec<SubscriptionSecret>>,
     /// What is inside each database that accepts connections, in the order of `databases`.
     pub inside: Vec<DatabaseFacts>,
 }
@@ -148,6 +153,10 @@ pub struct DatabaseFacts {
     pub publications: Collected<Vec<Publication>>,
     /// Tables in publications.
     pub publication_relations: Collected<Vec<PublicationRelation>>,
+    /// Code, with what its text gives away.
+    pub code_marks: Collected<Vec<MarkedCode>>,
+    /// Foreign objects, with what their options give away.
+    pub option_marks: Collected<Vec<MarkedOptions>>,
 }
 
 impl Facts {

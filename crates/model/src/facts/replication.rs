@@ -1,7 +1,7 @@
 //! What leaves by replication.
 
 use super::Oid;
-use super::field::flag;
+use super::field::{flag, json};
 use serde::Deserialize;
 
 /// One publication.
@@ -16,6 +16,9 @@ pub struct Publication {
     /// `FOR ALL TABLES`.
     #[serde(deserialize_with = "flag")]
     pub all_tables: bool,
+    /// Names of the schemas all of whose tables it publishes (15 and later).
+    #[serde(deserialize_with = "json")]
+    pub schemas: Vec<String>,
 }
 
 /// One table in one publication.
@@ -47,6 +50,19 @@ pub struct Subscription {
     /// Whether it is on.
     #[serde(deserialize_with = "flag")]
     pub enabled: bool,
+}
+
+/// What the connection string of one subscription holds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SubscriptionSecret {
+    /// The subscription.
+    pub oid: Oid,
+    /// Whether there is a password in it.
+    #[serde(deserialize_with = "flag")]
+    pub holds_password: bool,
+    /// Whether an owner that is no superuser must authenticate with a password (16 and later; before, owners are superusers).
+    #[serde(deserialize_with = "flag")]
+    pub password_required: bool,
 }
 
 /// One replication slot.
