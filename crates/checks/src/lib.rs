@@ -10,6 +10,7 @@ pub mod controls;
 pub mod crosswalk;
 pub mod registry;
 
+pub mod egress;
 pub mod functions;
 pub mod grants;
 pub mod hba;

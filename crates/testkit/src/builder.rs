@@ -47,6 +47,8 @@ pub struct ClusterBuilder {
     preload: Vec<String>,
     extensions: Vec<String>,
     encoding: Encoding,
+    /// Whether the log is written beside the data directory and not below it.
+    log_outside: bool,
 }
 
 impl ClusterBuilder {
@@ -60,11 +62,14 @@ impl ClusterBuilder {
             preload: Vec::new(),
             extensions: Vec::new(),
             encoding: Encoding::default(),
+            log_outside: false,
         }
     }
 
     pub(crate) fn hardened(major: u32) -> Self {
-        Self::new(major)
+        let mut builder = Self::new(major);
+        builder.log_outside = true;
+        builder
             .tls(Tls::new())
             .setting("ssl_min_protocol_version", "TLSv1.2")
             .setting("password_encryption", "scram-sha-256")
@@ -206,6 +211,10 @@ impl ClusterBuilder {
             ("shared_buffers", "16MB"),
         ] {
             lines.push_str(&conf::line(name, value)?);
+        }
+        if self.log_outside {
+            let log = directory.path().join(server::LOG_DIRECTORY);
+            lines.push_str(&conf::line("log_directory", &log.display().to_string())?);
         }
         for (name, value) in tls.map(TlsFiles::settings).unwrap_or_default() {
             lines.push_str(&conf::line(name, value)?);

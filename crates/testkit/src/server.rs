@@ -66,6 +66,9 @@ pub(crate) fn start(
     Ok(process)
 }
 
+/// Where the logging collector writes by default, below the data directory, and where a hardened cluster's does, beside it.
+pub(crate) const LOG_DIRECTORY: &str = "log";
+
 /// What the logging collector wrote, files in the order of their names.
 pub(crate) fn collected(data: &Path) -> String {
     log_files(data, "log")
@@ -86,11 +89,11 @@ fn is_ready(data: &Path, pid: u32) -> bool {
 }
 
 fn log_files(data: &Path, ending: &str) -> String {
-    let Ok(entries) = std::fs::read_dir(data.join("log")) else {
-        return String::new();
-    };
-    let mut files: Vec<_> = entries
-        .flatten()
+    let beside = data.parent().map(|parent| parent.join(LOG_DIRECTORY));
+    let mut files: Vec<_> = std::iter::once(data.join(LOG_DIRECTORY))
+        .chain(beside)
+        .filter_map(|directory| std::fs::read_dir(directory).ok())
+        .flat_map(Iterator::flatten)
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|found| found == ending))
         .collect();

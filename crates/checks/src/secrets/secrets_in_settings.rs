@@ -1,8 +1,8 @@
 //! Secrets stored as settings of roles and databases.
 
+use super::suspicion::Suspicion;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
-use pgattest_model::facts::{KeyKind, RoleSetting, Shape};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, Responsibility, Severity, Subject, SubjectKind,
@@ -68,7 +68,7 @@ impl Check for SecretsInSettings {
         let findings = stored
             .iter()
             .filter_map(|row| {
-                let suspicion = Suspicion::of(row)?;
+                let suspicion = Suspicion::of(&row.name, row.key_kind, row.shape)?;
                 let alter = row.statement(roles.value, databases.value);
                 let name = setting_name(&row.name);
                 Some(Finding {
@@ -94,95 +94,8 @@ impl Check for SecretsInSettings {
     }
 }
 
-/// Why a stored value is taken for a secret.
-struct Suspicion {
-    cause: &'static str,
-    looks_like: &'static str,
-    severity: Severity,
-}
-
-impl Suspicion {
-    fn of(row: &RoleSetting) -> Option<Self> {
-        // Only extensions' and applications' settings have a dot. The server's own may speak of passwords
-        // (`password_encryption`) and hold none.
-        let named_secret = row.key_kind == KeyKind::Secret
-            && row.name.contains('.')
-            && !is_about_a_secret(&row.name);
-        let (cause, looks_like, severity) = match row.shape {
-            Shape::ConnectionWithPassword => (
-                "setting holds a text with a password in it",
-                "a connection string or another text with a password or token in it",
-                Severity::High,
-            ),
-            Shape::KeyMaterial if named_secret => (
-                "setting holds a secret",
-                "what looks like key material",
-                Severity::High,
-            ),
-            // A checksum or a commit's identifier looks the same.
-            Shape::KeyMaterial => (
-                "setting holds what may be key material",
-                "what may be key material",
-                Severity::Medium,
-            ),
-            Shape::Uuid | Shape::Word | Shape::Text if named_secret => (
-                "setting holds a secret",
-                "by its name a secret",
-                Severity::High,
-            ),
-            // `app.token_required = on`, `app.key_size = 256`: about a secret, and none.
-            Shape::Empty
-            | Shape::Boolean
-            | Shape::Number
-            | Shape::Uuid
-            | Shape::Word
-            | Shape::Text => return None,
-        };
-        Some(Self {
-            cause,
-            looks_like,
-            severity,
-        })
-    }
-}
-
-/// Whether the last word of the name says that the value tells something about a secret and is none.
-fn is_about_a_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    // One half of a pair of credentials, and the half to be kept secret.
-    if name.ends_with("secret_id") {
-        return false;
-    }
-    let last = name.rsplit(['.', '_', '-']).next().unwrap_or_default();
-    matches!(
-        last,
-        "id" | "name"
-            | "alias"
-            | "version"
-            | "arn"
-            | "path"
-            | "file"
-            | "dir"
-            | "algorithm"
-            | "type"
-            | "kind"
-            | "mode"
-            | "policy"
-            | "provider"
-            | "source"
-            | "store"
-            | "issuer"
-            | "audience"
-            | "ttl"
-            | "expiry"
-            | "lifetime"
-            | "length"
-            | "size"
-    )
-}
-
 /// A setting's name as `SET` and `RESET` want it: identifiers joined by dots.
-fn setting_name(name: &str) -> String {
+pub(super) fn setting_name(name: &str) -> String {
     name.split('.')
         .map(quote_ident)
         .collect::<Vec<_>>()
@@ -191,81 +104,7 @@ fn setting_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Suspicion, setting_name};
-    use pgattest_model::Severity;
-    use pgattest_model::facts::{KeyKind, RoleSetting, Shape};
-
-    #[track_caller]
-    fn check(name: &str, key_kind: KeyKind, shape: Shape, expected: Option<Severity>) {
-        let row = RoleSetting {
-            database: 0,
-            role: 1,
-            name: name.to_owned(),
-            value: String::new(),
-            withheld: true,
-            shape,
-            key_kind,
-        };
-        assert_eq!(
-            Suspicion::of(&row).map(|found| found.severity),
-            expected,
-            "{name} {shape:?}"
-        );
-    }
-
-    #[test]
-    fn a_name_that_speaks_of_a_secret_needs_a_value_that_could_be_one() {
-        for shape in [
-            Shape::Word,
-            Shape::Text,
-            Shape::Uuid,
-            Shape::KeyMaterial,
-            Shape::ConnectionWithPassword,
-        ] {
-            check("app.api_key", KeyKind::Secret, shape, Some(Severity::High));
-        }
-        for shape in [Shape::Empty, Shape::Boolean, Shape::Number] {
-            check("app.api_key", KeyKind::Secret, shape, None);
-        }
-    }
-
-    #[test]
-    fn a_value_can_give_itself_away_whatever_its_name() {
-        check(
-            "app.upstream",
-            KeyKind::Plain,
-            Shape::ConnectionWithPassword,
-            Some(Severity::High),
-        );
-        check(
-            "app.release",
-            KeyKind::Plain,
-            Shape::KeyMaterial,
-            Some(Severity::Medium),
-        );
-        for shape in [Shape::Uuid, Shape::Word, Shape::Text, Shape::Number] {
-            check("app.release", KeyKind::Plain, shape, None);
-        }
-    }
-
-    #[test]
-    fn names_about_secrets_and_the_servers_own_are_judged_by_value_alone() {
-        check("app.encryption_key_id", KeyKind::Secret, Shape::Uuid, None);
-        check("app.Token_File", KeyKind::Secret, Shape::Text, None);
-        check("password_encryption", KeyKind::Secret, Shape::Word, None);
-        check(
-            "app.token_file",
-            KeyKind::Secret,
-            Shape::KeyMaterial,
-            Some(Severity::Medium),
-        );
-        check(
-            "vault.secret_id",
-            KeyKind::Secret,
-            Shape::Uuid,
-            Some(Severity::High),
-        );
-    }
+    use super::setting_name;
 
     #[test]
     fn names_are_quoted_part_by_part() {

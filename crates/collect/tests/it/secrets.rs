@@ -176,7 +176,9 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
         ("trigger", "tell ON public.t", connection),
     ] {
         assert!(
-            marks.iter().any(|(class, name, marks)| (*class, name.as_str(), *marks) == expected),
+            marks
+                .iter()
+                .any(|(class, name, marks)| (*class, name.as_str(), *marks) == expected),
             "{expected:?}: {marks:?}"
         );
     }
@@ -191,7 +193,11 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
         "a wrapper, a server, a table and two mappings: {options:?}"
     );
     let subscriptions = look.facts.subscription_secrets.here().unwrap();
-    assert!(subscriptions.iter().all(|subscription| subscription.holds_password));
+    assert!(
+        subscriptions
+            .iter()
+            .all(|subscription| subscription.holds_password)
+    );
     assert_eq!(subscriptions.len(), 1);
 }
 
