@@ -146,7 +146,7 @@ cross join lateral (
     select
         coalesce(
             pg_catalog.bool_or(
-                literal.text ~* '[a-z][a-z0-9+.-]*://[^[:space:]/@:]*:[^[:space:]@/%${<][^[:space:]@]*@'
+                literal.text ~* '[a-z][a-z0-9+.-]*://[^[:space:]/@:]*:[^[:space:]@/%${<][^[:space:]@/]*@'
                 or literal.text ~* '(^|[^a-z0-9_])(password|passwd|pwd)[[:space:]]*=[[:space:]]*(?:'''')?[^[:space:]''%${<?:=]'
                     and literal.text !~* '^[[:space:](]*(select|insert|update|delete|merge|with|set|where|and|or)[[:space:]]'
                     and (

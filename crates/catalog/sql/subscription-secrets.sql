@@ -3,7 +3,7 @@
 select
     s.oid,
     coalesce(
-        s.subconninfo ~* '(^|[[:space:]?&])(ssl)?password[[:space:]]*=[[:space:]]*('''')?[^[:space:]''&]'
+        s.subconninfo ~* '(^|[[:space:]?&])(ssl)?password[[:space:]]*=[[:space:]]*''?[^[:space:]''&]'
         or s.subconninfo ~* '://[^[:space:]/@:]*:[^[:space:]@/]+@',
         false
     ) as holds_password,

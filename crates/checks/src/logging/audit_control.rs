@@ -18,8 +18,8 @@ declare_check! {
     /// The settings that decide what is audited (`pgaudit.*`, `log_statement`, `log_min_messages` and the other `log_` settings that a
     /// superuser sets, `session_replication_role`, `event_triggers`, and the preloaded libraries) are in superusers' hands: from 15
     /// nobody else is granted `SET` or `ALTER SYSTEM` on one of them, and no `SECURITY DEFINER` function whose owner may set them
-    /// sets one for others, by a `SET` clause or in its body (`set_config`, `SET LOCAL`, also inside `EXECUTE`). A body is
-    /// looked at inside the server. A function that only its owner and superusers may execute is no finding; one that a trigger runs is,
+    /// sets one for others: by a `SET` clause, or, where a superuser owns it, in its body (`set_config`, `SET LOCAL`, also inside
+    /// `EXECUTE`). A body is looked at inside the server. A function that only its owner and superusers may execute is no finding; one that a trigger runs is,
     /// because a trigger asks for no privilege. Roles that a managed service makes for its customers count as superusers.
     ///
     /// Superusers can always lower it for themselves; who becomes one is ROL-02's subject. Not seen: a setting's name that a
@@ -109,10 +109,10 @@ impl Check for AuditControl {
             .collect();
 
         observations.push(context.facts.databases.here()?.from.clone());
-        let setters: BTreeSet<Oid> = granted
-            .iter()
-            .filter(|acl| acl.has("SET"))
-            .map(|acl| acl.grantee)
+        // What PUBLIC may set, nobody needs a function for.
+        let setters: Vec<&Acl> = granted
+            .into_iter()
+            .filter(|acl| acl.has("SET") && acl.grantee != PUBLIC)
             .collect();
         let mut count = 0;
         let mut not_seen = Vec::new();
@@ -183,7 +183,7 @@ fn on_parameter(
 fn in_database(
     context: &Context<'_>,
     graph: &RoleGraph,
-    setters: &BTreeSet<Oid>,
+    setters: &[&Acl],
     database: &DatabaseFacts,
     observations: &[ObservationId],
 ) -> Result<Vec<Finding>, Missing> {
@@ -197,25 +197,31 @@ fn in_database(
         .filter(|piece| piece.class == CodeClass::Function && piece.has(CodeMark::SetsAuditSetting))
         .map(|piece| piece.object)
         .collect();
-    let may_set = |owner: Oid| {
+    let may_set = |owner: Oid, setting: &str| {
+        let granted = setters
+            .iter()
+            .filter(|acl| acl.name.eq_ignore_ascii_case(setting));
         is_administrator(context, owner)
-            || setters.contains(&PUBLIC)
-            || setters
-                .iter()
-                .any(|role| graph.inherits(owner).contains(*role))
+            || granted
+                .into_iter()
+                .any(|acl| graph.inherits(owner).contains(acl.grantee))
     };
     let suspects: Vec<(&Function, &'static str)> = functions
         .value
         .iter()
         .filter(|function| function.security_definer && function.extension == 0)
         .filter_map(|function| {
-            let by_clause = function.settings.iter().any(|(name, _)| decides(name));
-            let how = match (by_clause, sets.contains(&function.oid)) {
-                (true, _) => "for as long as it runs",
-                (false, true) => "in its body",
-                (false, false) => return None,
-            };
-            may_set(function.owner).then_some((function, how))
+            let by_clause = function
+                .settings
+                .iter()
+                .any(|(name, _)| decides(name) && may_set(function.owner, name));
+            if by_clause {
+                Some((function, "for as long as it runs"))
+            } else if sets.contains(&function.oid) && is_administrator(context, function.owner) {
+                Some((function, "in its body"))
+            } else {
+                None
+            }
         })
         .collect();
     if suspects.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::pgaudit::recorded;
 use super::settings::baseline;
-use super::variants::{Variant, variants};
+use super::variants::{Variant, variants_of_library};
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_model::facts::{CodeMark, DatabaseFacts};
@@ -68,8 +68,7 @@ impl Check for KeysInLog {
         let mut findings = Vec::new();
         if !uses.databases.is_empty() {
             for name in WAYS {
-                let values = variants(context, name)?.unwrap_or_default();
-                for variant in values {
+                for variant in variants_of_library(context, name)? {
                     if records_parameters(context, name, variant.value)? {
                         findings.push(finding(name, variant, &uses));
                     }

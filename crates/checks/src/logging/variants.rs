@@ -57,6 +57,19 @@ pub(crate) fn variants<'a>(
     Ok(Some(variants))
 }
 
+/// The same of a setting that a library brings. None of those that are asked for here is hidden from anybody, so one that is
+/// not listed does not exist: the library is not loaded.
+pub(crate) fn variants_of_library<'a>(
+    context: &Context<'a>,
+    name: &str,
+) -> Result<Vec<Variant<'a>>, Missing> {
+    let settings = context.facts.settings.here()?;
+    if settings.iter().all(|setting| setting.name != name) {
+        return Ok(Vec::new());
+    }
+    Ok(variants(context, name)?.unwrap_or_default())
+}
+
 /// Who can start a session, and where.
 struct Starting<'a, 'b> {
     context: &'b Context<'a>,
