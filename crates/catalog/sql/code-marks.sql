@@ -31,7 +31,8 @@ with member as (
             case when l.lanname not in ('c', 'internal') then p.prosrc end,
             pg_catalog.pg_get_function_sqlbody(p.oid), --@ >=14
             pg_catalog.pg_get_function_arguments(p.oid)
-        ) as text
+        ) as text,
+        p.proconfig as settings
     from pg_catalog.pg_proc as p
     join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
     join pg_catalog.pg_language as l on l.oid = p.prolang
@@ -43,11 +44,11 @@ with member as (
             select from member as m where m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and m.objid = p.oid
         )
     union all
-    select 'view', r.oid, r.schema_name, r.name, '', '', r.owner, pg_catalog.pg_get_viewdef(r.oid)
+    select 'view', r.oid, r.schema_name, r.name, '', '', r.owner, pg_catalog.pg_get_viewdef(r.oid), null
     from relation as r
     where r.kind in ('v', 'm')
     union all
-    select 'default', r.oid, r.schema_name, r.name, a.attname, '', r.owner, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+    select 'default', r.oid, r.schema_name, r.name, a.attname, '', r.owner, pg_catalog.pg_get_expr(d.adbin, d.adrelid), null
     from pg_catalog.pg_attrdef as d
     join relation as r on r.oid = d.adrelid
     join pg_catalog.pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum
@@ -58,26 +59,27 @@ with member as (
             pg_catalog.chr(10),
             pg_catalog.pg_get_expr(p.polqual, p.polrelid),
             pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-        )
+        ),
+        null
     from pg_catalog.pg_policy as p
     join relation as r on r.oid = p.polrelid
     union all
-    select 'constraint', k.oid, r.schema_name, r.name, k.conname, '', r.owner, pg_catalog.pg_get_constraintdef(k.oid)
+    select 'constraint', k.oid, r.schema_name, r.name, k.conname, '', r.owner, pg_catalog.pg_get_constraintdef(k.oid), null
     from pg_catalog.pg_constraint as k
     join relation as r on r.oid = k.conrelid
     where k.contype = 'c'
     union all
-    select 'trigger', t.oid, r.schema_name, r.name, t.tgname, '', r.owner, pg_catalog.pg_get_triggerdef(t.oid)
+    select 'trigger', t.oid, r.schema_name, r.name, t.tgname, '', r.owner, pg_catalog.pg_get_triggerdef(t.oid), null
     from pg_catalog.pg_trigger as t
     join relation as r on r.oid = t.tgrelid
     where not t.tgisinternal
     union all
-    select 'rule', w.oid, r.schema_name, r.name, w.rulename, '', r.owner, pg_catalog.pg_get_ruledef(w.oid)
+    select 'rule', w.oid, r.schema_name, r.name, w.rulename, '', r.owner, pg_catalog.pg_get_ruledef(w.oid), null
     from pg_catalog.pg_rewrite as w
     join relation as r on r.oid = w.ev_class
     where w.rulename <> '_RETURN' or w.ev_type <> '1'
     union all
-    select 'index', i.indexrelid, r.schema_name, r.name, x.relname, '', r.owner, pg_catalog.pg_get_indexdef(i.indexrelid)
+    select 'index', i.indexrelid, r.schema_name, r.name, x.relname, '', r.owner, pg_catalog.pg_get_indexdef(i.indexrelid), null
     from pg_catalog.pg_index as i
     join pg_catalog.pg_class as x on x.oid = i.indexrelid
     join relation as r on r.oid = i.indrelid
@@ -124,6 +126,7 @@ select
                         )
                     ),
                     ('private-key', constants.private_key),
+                    ('secret-setting', s.class = 'function' and clauses.secret),
                     ('connection-with-password', constants.connection),
                     (
                         'password-literal',
@@ -169,4 +172,32 @@ cross join lateral (
         from pg_catalog.regexp_matches(s.plain, '''((?:[^'']|'''')*)''', 'g') as constant (parts)
     ) as literal
 ) as constants
+cross join lateral (
+    select
+        coalesce(
+            pg_catalog.bool_or(
+                shaped.blatant
+                or named.key_kind = 'secret'
+                    and shaped.shape in ('key-material', 'uuid', 'word', 'text')
+                    and pg_catalog.strpos(clause.name, '.') > 0
+                    and (
+                        clause.name ~* 'secret_id$'
+                        or clause.name !~* '[._-](id|name|alias|version|arn|path|file|dir|algorithm|type|kind|mode|policy|provider|source|store|issuer|audience|ttl|expiry|lifetime|length|size)$'
+                    )
+            ),
+            false
+        ) as secret
+    from (
+        select
+            pg_catalog.split_part(item.assignment, '=', 1) as name,
+            pg_catalog.substr(item.assignment, pg_catalog.strpos(item.assignment, '=') + 1) as value
+        from pg_catalog.unnest(s.settings) as item (assignment)
+    ) as clause
+    cross join lateral (
+        --@ include setting-name clause.name
+    ) as named
+    cross join lateral (
+        --@ include shape clause.value
+    ) as shaped
+) as clauses
 order by s.class, s.object, s.name

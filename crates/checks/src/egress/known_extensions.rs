@@ -77,26 +77,20 @@ const CLOUD: &str = "the provider's storage and functions";
 const JOBS: &str = "statements that run on a schedule";
 const RAW: &str = "raw pages and records, past every privilege";
 
-const OPENING: [(&str, &str, Severity); 46] = [
+const OPENING: [(&str, &str, Severity); 34] = [
     ("adminpack", FILES, Severity::High),
     ("aws_lambda", CLOUD, Severity::Medium),
     ("aws_ml", CLOUD, Severity::Medium),
     ("aws_s3", CLOUD, Severity::Medium),
     ("azure_ai", CLOUD, Severity::Medium),
     ("azure_storage", CLOUD, Severity::Medium),
-    ("bool_plperlu", CODE, Severity::High),
     ("dblink", SERVERS, Severity::Medium),
     ("file_fdw", FILES, Severity::High),
     ("file_textarray_fdw", FILES, Severity::High),
     ("google_ml_integration", CLOUD, Severity::Medium),
-    ("hstore_plperlu", CODE, Severity::High),
-    ("hstore_plpython3u", CODE, Severity::High),
     ("http", WEB, Severity::Medium),
     ("jdbc_fdw", SERVERS, Severity::Medium),
-    ("jsonb_plperlu", CODE, Severity::High),
-    ("jsonb_plpython3u", CODE, Severity::High),
     ("log_fdw", FILES, Severity::Medium),
-    ("ltree_plpython3u", CODE, Severity::High),
     ("mongo_fdw", SERVERS, Severity::Medium),
     ("multicorn", CODE, Severity::High),
     ("mysql_fdw", SERVERS, Severity::Medium),
@@ -104,21 +98,15 @@ const OPENING: [(&str, &str, Severity); 46] = [
     ("oracle_fdw", SERVERS, Severity::Medium),
     ("pageinspect", RAW, Severity::Medium),
     ("pg_cron", JOBS, Severity::Medium),
-    ("pg_file_settings", FILES, Severity::Medium),
     ("pg_net", WEB, Severity::Medium),
     ("pg_surgery", RAW, Severity::Medium),
     ("pg_walinspect", RAW, Severity::Medium),
     ("pgagent", JOBS, Severity::High),
     ("pglogical", SERVERS, Severity::Medium),
     ("pljava", CODE, Severity::High),
-    ("plperlu", CODE, Severity::High),
     ("plproxy", SERVERS, Severity::Medium),
-    ("plpython2u", CODE, Severity::High),
-    ("plpython3u", CODE, Severity::High),
-    ("plpythonu", CODE, Severity::High),
     ("plr", CODE, Severity::High),
     ("plsh", CODE, Severity::High),
-    ("pltclu", CODE, Severity::High),
     ("postgres_fdw", SERVERS, Severity::Medium),
     ("redis_fdw", SERVERS, Severity::Medium),
     ("sqlite_fdw", FILES, Severity::High),
@@ -130,10 +118,16 @@ const OPENING: [(&str, &str, Severity); 46] = [
     ),
 ];
 
+/// Untrusted languages, and with them the extensions that carry types over (`hstore_plpython3u`).
+const UNTRUSTED: [&str; 5] = ["plperlu", "plpython2u", "plpython3u", "plpythonu", "pltclu"];
+
 /// What is known of an extension of this name.
 pub(super) fn known(name: &str) -> Known {
     if HARMLESS.contains(&name) {
         return Known::Harmless;
+    }
+    if UNTRUSTED.iter().any(|language| name.ends_with(language)) {
+        return Known::Opens(CODE, Severity::High);
     }
     OPENING
         .iter()
@@ -163,5 +157,7 @@ mod tests {
         assert_eq!(known("PGAUDIT"), Known::Unknown);
         assert_eq!(known("hstore_"), Known::Unknown);
         assert!(matches!(known("dblink"), Known::Opens(..)));
+        assert!(matches!(known("ltree_plpythonu"), Known::Opens(..)));
+        assert_eq!(known("plperl"), Known::Harmless);
     }
 }

@@ -15,7 +15,8 @@ declare_check! {
     /// (`pgp_sym_encrypt`, `pgp_sym_decrypt`, `pgp_pub_decrypt`, `encrypt`, `decrypt`, `encrypt_iv`, `decrypt_iv`, `hmac`) with a
     /// constant in the key's place, also inside `decode`, `convert_to` or a cast; when it assigns a constant to a variable or
     /// parameter named after a key, or holds a long hexadecimal constant, and calls one of them; or when it holds a private key in PEM
-    /// form. The text is looked at inside the server and never leaves it. Code of extensions is left out.
+    /// form. A function's `SET` clause counts too, when it is named after a secret (`SET app.api_key = ..`) or holds a text with a
+    /// password in it. The text is looked at inside the server and never leaves it. Code of extensions is left out.
     ///
     /// Not seen: a key put together from pieces, one in a statement that is built at run time, one in a comment, and one in a table.
     ///
@@ -43,7 +44,7 @@ declare_check! {
     }
 }
 
-const TROUBLES: [Trouble; 2] = [
+const TROUBLES: [Trouble; 3] = [
     Trouble {
         mark: CodeMark::KeyLiteral,
         cause: "an encryption key in the text of code",
@@ -55,6 +56,12 @@ const TROUBLES: [Trouble; 2] = [
         cause: "a private key in the text of code",
         holds: "a private key",
         remediation: "replace the key pair and keep the private key outside the database",
+    },
+    Trouble {
+        mark: CodeMark::SecretSetting,
+        cause: "a secret in a SET clause",
+        holds: "a secret in its SET clause",
+        remediation: "rotate the secret and hand the new one over as a parameter",
     },
 ];
 

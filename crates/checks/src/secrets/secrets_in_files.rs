@@ -67,8 +67,8 @@ fn finding(line: &FileSetting, from: &ObservationId) -> Option<Finding> {
     let suspicion = suspicion(&line.name, line.key_kind, line.shape)?;
     let name = setting_name(&line.name);
     let file = line.file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let everybody = if line.applied && line.name.contains('.') {
-        ", which every role can read"
+    let everybody = if line.name.contains('.') {
+        ", which every role can read once it is loaded"
     } else {
         ""
     };

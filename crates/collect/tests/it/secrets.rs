@@ -169,6 +169,7 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
     let connection = &[CodeMark::ConnectionWithPassword][..];
     for expected in [
         ("function", "public.dial()", connection),
+        ("function", "public.f()", &[CodeMark::SecretSetting][..]),
         ("function", "public.open(data bytea)", key),
         ("view", "public.opened", key),
         ("default of column", "public.t.b", key),
@@ -182,7 +183,7 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
             "{expected:?}: {marks:?}"
         );
     }
-    assert_eq!(marks.len(), 6, "{marks:?}");
+    assert_eq!(marks.len(), 7, "{marks:?}");
     let options = inside.option_marks.here().unwrap();
     assert_eq!(
         options

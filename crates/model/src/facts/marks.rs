@@ -95,6 +95,8 @@ pub enum CodeMark {
     KeyLiteral,
     /// It holds a private key in PEM form.
     PrivateKey,
+    /// A `SET` clause of it holds what looks like a secret. Functions only.
+    SecretSetting,
     /// A constant in it is a connection string or URL with a password.
     ConnectionWithPassword,
     /// It sets a password that is a constant in the text: `ALTER ROLE .. PASSWORD '..'`, `OPTIONS (password '..')`.
