@@ -28,7 +28,6 @@ pub use field::{KeyKind, Shape};
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap};
 pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
-pub use hba::{HbaOption, HbaRule, IdentMap};
 pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
