@@ -15,8 +15,8 @@ const DATABASES: &str = "oid,name,owner,allows_connections,is_template,may_conne
     5,shop,10,t,f,t,-1,UTF8\n";
 /// `app`, `batch` and a role whose name starts a new line are superusers nobody approved.
 const ROLES: &str = "oid,name,superuser,inherit,create_role,create_db,can_login,replication,bypass_rls,connection_limit,\
-    valid_until\n10,postgres,t,t,t,t,t,t,t,-1,\"\"\n20,app,t,t,f,f,t,f,f,-1,\"\"\n21,batch,t,t,f,f,t,f,f,-1,\"\"\n\
-    22,\"x\ny*\",t,t,f,f,t,f,f,-1,\"\"\n23,reader,f,t,f,f,t,f,f,-1,\"\"\n";
+    valid_until,expired\n10,postgres,t,t,t,t,t,t,t,-1,\"\",f\n20,app,t,t,f,f,t,f,f,-1,\"\",f\n21,batch,t,t,f,f,t,f,f,-1,\"\",f\n\
+    22,\"x\ny*\",t,t,f,f,t,f,f,-1,\"\",f\n23,reader,f,t,f,f,t,f,f,-1,\"\",f\n";
 const MEMBERSHIPS: &str = "role,member,grantor,admin_option,inherit_option,set_option\n";
 const HBA: &str =
     "number,file,line,connection_type,databases,users,address,netmask,method,options,error\n";
