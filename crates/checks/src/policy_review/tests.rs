@@ -32,7 +32,7 @@ const COLUMNS: &str = "relation,number,name,type_name,not_null,has_default,gener
     100,1,tenant_id,integer,f,f,\"\"\n100,2,e-mail,text,f,f,\"\"\n";
 const SCHEMAS: &str = "oid,name,owner,is_system,extension\n2200,public,10,f,0\n";
 const EXTENSIONS: &str = "oid,name,version,schema,owner\n1,pgaudit,1.7,2200,10\n";
-const PUBLICATIONS: &str = "oid,name,owner,all_tables\n1,out,10,f\n";
+const PUBLICATIONS: &str = "oid,name,owner,all_tables,schemas\n1,out,10,f,[]\n";
 const NOTHING: [(&str, &str); 5] = [
     ("event-triggers", "oid,name,event,owner,function,enabled\n"),
     ("languages", "oid,name,trusted,owner\n"),
