@@ -1,3 +1,9 @@
 //! Text to values. Pure, and never panics: bad input is an error with its place.
 
+pub mod acl;
+pub mod are;
+pub mod auth_file;
+pub mod conf;
+pub mod hba;
+pub mod ident;
 pub mod policy;

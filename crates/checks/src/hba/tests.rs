@@ -53,6 +53,7 @@ fn rows(file: &str) -> Vec<HbaRule> {
                     })
                     .collect(),
                 error: String::new(),
+                quoted: None,
             }
         })
         .collect()

@@ -31,6 +31,20 @@ pub struct HbaRule {
     pub options: Vec<HbaOption>,
     /// Why the line is not in force; empty when it is.
     pub error: String,
+    /// Which names were written in quotes; `None` when nobody knows: the server's view does not tell.
+    #[serde(skip)]
+    pub quoted: Option<Quoted>,
+}
+
+/// Which names of a rule were written in quotes: `"all"` is a database, `all` is every database.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Quoted {
+    /// For each database.
+    pub databases: Vec<bool>,
+    /// For each user.
+    pub users: Vec<bool>,
+    /// The address.
+    pub address: bool,
 }
 
 /// One option of a rule.
@@ -56,9 +70,10 @@ impl HbaRule {
         format!("{file}:{}", self.line)
     }
 
-    /// Whether the server would use it.
+    /// Whether the server would use it. Some mistakes (`clientcert=maybe`) leave a row without an error and without
+    /// anything else; the server does not load such a file either.
     pub fn is_valid(&self) -> bool {
-        self.error.is_empty()
+        self.error.is_empty() && !self.connection_type.is_empty()
     }
 
     /// The value of an option that is not withheld.
@@ -86,6 +101,9 @@ pub struct IdentMap {
     /// Whether the name is a regular expression.
     #[serde(deserialize_with = "flag")]
     pub is_regex: bool,
+    /// Whether the role was written in quotes; `None` when nobody knows: the server's view does not tell.
+    #[serde(skip)]
+    pub role_quoted: Option<bool>,
 }
 
 /// One configuration file of client authentication.

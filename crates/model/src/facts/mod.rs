@@ -29,6 +29,7 @@ pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
 pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap};
 pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
 pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
+pub use hba::{HbaOption, HbaRule, IdentMap, Quoted};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
 pub use replication::{Publication, PublicationRelation, Slot, Subscription, SubscriptionSecret};

@@ -70,6 +70,7 @@ fn row(line: &str, number: u32) -> HbaRule {
         method,
         options: words.map(option).collect(),
         error,
+        quoted: None,
     }
 }
 
