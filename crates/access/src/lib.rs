@@ -7,6 +7,7 @@
 pub mod escalation;
 pub mod hba;
 pub mod privileges;
+pub mod ident;
 pub mod roles;
 
 pub use privileges::{Object, Privileges, Right, Rights};

@@ -14,6 +14,7 @@ mod population;
 mod range;
 mod reach;
 mod rule;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -23,6 +24,7 @@ pub use extent::Extent;
 pub use range::{AddressSet, IpRange};
 pub use reach::{Arrival, Origin, Reach, Reachability, Unreachable};
 pub use rule::{ClientCertificate, Rule};
+pub use shadow::Shadowed;
 pub use walk::{Course, Step};
 
 use crate::RoleGraph;
@@ -100,6 +102,15 @@ impl Ruleset {
 
     /// The rule that decides an attempt, as far as the facts tell.
     pub fn first_match(&self, attempt: &Attempt, graph: &RoleGraph) -> Match {
+        self.find(attempt, Some(graph))
+    }
+
+    /// The same when nobody knows the roles, as with nothing but the file: `+group` and `samerole` may match anybody.
+    pub fn first_match_without_roles(&self, attempt: &Attempt) -> Match {
+        self.find(attempt, None)
+    }
+
+    fn find(&self, attempt: &Attempt, graph: Option<&RoleGraph>) -> Match {
         let mut maybe = Vec::new();
         if self.terms.offers(attempt.connection) {
             for (at, rule) in self.rules.iter().enumerate() {
@@ -126,9 +137,13 @@ impl Ruleset {
         connection: Connection,
         graph: &RoleGraph,
     ) -> Course {
-        let kinship = names::kinship(role, destination, graph);
+        let kinship = names::kinship(role, destination, Some(graph));
         let matching = self.rules.iter().map(|rule| {
-            let user = matching::any(rule.users.iter().map(|user| user.matches(role, graph)));
+            let user = matching::any(
+                rule.users
+                    .iter()
+                    .map(|user| user.matches(role, Some(graph))),
+            );
             user.min(rule.database(destination, kinship))
         });
         walk::Walker::new(self).walk(connection, matching.enumerate())

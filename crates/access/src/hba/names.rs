@@ -1,8 +1,8 @@
 //! Database and user lists of a rule.
 //!
 //! The server's view gives names and keywords without their quotes: a database really called "all" looks like the keyword.
-//! Everything that looks like a keyword is taken for one, which makes a rule match more, never less. (A rule that rejects
-//! would then hide more than it does: name no database or role like a keyword.)
+//! Where nobody knows what was quoted, everything that looks like a keyword is taken for one, which makes a rule match more,
+//! never less. (A rule that rejects would then hide more than it does: name no database or role like a keyword.)
 
 use super::attempt::Destination;
 use super::matching::{Matching, any};
@@ -36,11 +36,19 @@ pub(super) enum Kinship {
     Member,
     /// The names are equal. A role counts as a member of itself.
     Same,
+    /// The names are equal, and there is no such role, so it is a member of nothing.
+    Namesake,
+    /// Nobody knows the roles: it may be a member of anything.
+    Unknown,
 }
 
 impl DatabaseName {
-    pub(super) fn new(text: &str, version: ServerVersion) -> Self {
+    pub(super) fn new(text: &str, quoted: bool, version: ServerVersion) -> Self {
         match text {
+            // A regular expression is one in quotes too.
+            name if quoted => {
+                pattern(name, version).map_or_else(|| Self::Named(name.to_owned()), Self::Pattern)
+            }
             "all" => Self::All,
             "sameuser" => Self::SameUser,
             "samerole" | "samegroup" => Self::SameRole,
@@ -57,8 +65,12 @@ impl DatabaseName {
         };
         match self {
             Self::All => Matching::Yes,
-            Self::SameUser => (kinship == Kinship::Same).into(),
-            Self::SameRole => (kinship >= Kinship::Member).into(),
+            Self::SameUser => matches!(kinship, Kinship::Same | Kinship::Namesake).into(),
+            Self::SameRole => match kinship {
+                Kinship::Member | Kinship::Same => Matching::Yes,
+                Kinship::None | Kinship::Namesake => Matching::No,
+                Kinship::Unknown => Matching::Maybe,
+            },
             Self::Replication => Matching::No,
             Self::Named(name) => (name == database).into(),
             Self::Pattern(pattern) => pattern.matches(database),
@@ -82,20 +94,23 @@ pub(super) enum UserName {
 }
 
 impl UserName {
-    pub(super) fn new(text: &str, version: ServerVersion) -> Self {
-        if text == "all" {
+    pub(super) fn new(text: &str, quoted: bool, version: ServerVersion) -> Self {
+        if text == "all" && !quoted {
             Self::All
-        } else if let Some(group) = text.strip_prefix('+') {
+        } else if let Some(group) = text.strip_prefix('+').filter(|_| !quoted) {
             Self::MembersOf(group.to_owned())
         } else {
             pattern(text, version).map_or_else(|| Self::Named(text.to_owned()), Self::Pattern)
         }
     }
 
-    pub(super) fn matches(&self, role: &str, graph: &RoleGraph) -> Matching {
+    /// Without a graph nobody knows who is a member of what.
+    pub(super) fn matches(&self, role: &str, graph: Option<&RoleGraph>) -> Matching {
         match self {
             Self::All => Matching::Yes,
-            Self::MembersOf(group) => is_member(role, group, graph).into(),
+            Self::MembersOf(group) => graph.map_or(Matching::Maybe, |graph| {
+                is_member(role, group, graph).into()
+            }),
             Self::Named(name) => (name == role).into(),
             Self::Pattern(pattern) => pattern.matches(role),
         }
@@ -113,7 +128,7 @@ impl UserName {
                     .as_ref()
                     .is_some_and(|members| members.contains(role.oid))
                     .into(),
-                _ => self.matches(&role.name, graph),
+                _ => self.matches(&role.name, Some(graph)),
             };
             *known = any([*known, this]);
         }
@@ -121,11 +136,23 @@ impl UserName {
 }
 
 /// How the two names are related.
-pub(super) fn kinship(role: &str, destination: &Destination, graph: &RoleGraph) -> Kinship {
-    match destination {
-        Destination::Database(database) if database == role => Kinship::Same,
-        Destination::Database(database) if is_member(role, database, graph) => Kinship::Member,
-        Destination::Database(_) | Destination::Replication => Kinship::None,
+pub(super) fn kinship(role: &str, destination: &Destination, graph: Option<&RoleGraph>) -> Kinship {
+    let Destination::Database(database) = destination else {
+        return Kinship::None;
+    };
+    match graph {
+        Some(graph) if database == role => {
+            if graph.named(role).is_some() {
+                Kinship::Same
+            } else {
+                Kinship::Namesake
+            }
+        }
+        Some(graph) if is_member(role, database, graph) => Kinship::Member,
+        Some(_) => Kinship::None,
+        // That the role exists is what its owner hopes.
+        None if database == role => Kinship::Same,
+        None => Kinship::Unknown,
     }
 }
 

@@ -33,6 +33,10 @@ impl Peer {
         if rule.connection_type == "local" {
             return Self::Socket;
         }
+        // `"all"` is a host of that name.
+        if rule.quoted.as_ref().is_some_and(|quoted| quoted.address) && rule.netmask.is_empty() {
+            return Self::HostName;
+        }
         match (rule.address.as_str(), rule.netmask.as_str()) {
             ("all", "") => Self::All,
             ("samehost", "") => Self::SameHost,

@@ -104,6 +104,20 @@ impl<'a> Reachability<'a> {
         self.reaches.get(at)
     }
 
+    /// Rules that nothing reaches, each with the reason. One that is [`Unreachable::Shadowed`] names the rules before it that
+    /// decide everything that would match it; a rule that rejects and stands here never rejects anything.
+    pub fn unreachable(&self) -> impl Iterator<Item = (usize, &'a Rule, &Unreachable)> {
+        self.rules().filter_map(|(at, rule, reach)| match reach {
+            Reach::Nothing(why) => Some((at, rule, why)),
+            Reach::By(_) => None,
+        })
+    }
+
+    /// Rules that reject, and have nothing to reject.
+    pub fn idle_rejects(&self) -> impl Iterator<Item = (usize, &'a Rule, &Unreachable)> {
+        self.unreachable().filter(|(_, rule, _)| rule.rejects())
+    }
+
     /// Every arrival at every rule.
     pub fn arrivals(&self) -> impl Iterator<Item = (&'a Rule, &Arrival)> {
         self.rules().flat_map(|(_, rule, reach)| {

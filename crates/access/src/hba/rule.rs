@@ -31,16 +31,24 @@ pub enum ClientCertificate {
 
 impl Rule {
     pub(super) fn new(source: &HbaRule, version: ServerVersion) -> Self {
+        let quoted = source.quoted.as_ref();
+        let is_quoted = |list: Option<&Vec<bool>>, at: usize| {
+            list.and_then(|list| list.get(at)).copied().unwrap_or(false)
+        };
+        let databases = quoted.map(|quoted| &quoted.databases);
+        let users = quoted.map(|quoted| &quoted.users);
         Self {
             databases: source
                 .databases
                 .iter()
-                .map(|name| DatabaseName::new(name, version))
+                .enumerate()
+                .map(|(at, name)| DatabaseName::new(name, is_quoted(databases, at), version))
                 .collect(),
             users: source
                 .users
                 .iter()
-                .map(|name| UserName::new(name, version))
+                .enumerate()
+                .map(|(at, name)| UserName::new(name, is_quoted(users, at), version))
                 .collect(),
             peer: Peer::new(source),
             source: source.clone(),
@@ -114,7 +122,7 @@ impl Rule {
         KINDS.contains(&self.source.connection_type.as_str())
     }
 
-    pub(super) fn matches(&self, attempt: &Attempt, graph: &RoleGraph) -> Matching {
+    pub(super) fn matches(&self, attempt: &Attempt, graph: Option<&RoleGraph>) -> Matching {
         if !self.takes(attempt.connection) {
             return Matching::No;
         }

@@ -8,6 +8,7 @@ use pgattest_access::RoleGraph;
 use pgattest_access::hba::{Attempt, Connection, Destination, Ruleset, Terms};
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::HbaRule;
+use pgattest_parse::hba::{NoFiles, parse};
 use pgattest_testkit::{Cluster, Tls, available_majors};
 use std::collections::BTreeMap;
 
@@ -17,10 +18,19 @@ const OUR_LINE: &str = "local postgres postgres trust";
 const SETUP: &str = "
     CREATE ROLE staff; CREATE ROLE g IN ROLE staff; CREATE ROLE a LOGIN IN ROLE g; CREATE ROLE b LOGIN IN ROLE staff;
     CREATE ROLE shop LOGIN IN ROLE a; CREATE ROLE h LOGIN NOINHERIT IN ROLE g; CREATE ROLE root2 LOGIN SUPERUSER;
-    CREATE ROLE standby LOGIN REPLICATION; CREATE DATABASE shop; CREATE DATABASE a; CREATE DATABASE staff;";
-const DATABASES: [&str; 4] = ["postgres", "shop", "a", "staff"];
-const ROLES: [&str; 8] = [
-    "postgres", "root2", "a", "b", "shop", "h", "standby", "ghost",
+    CREATE ROLE standby LOGIN REPLICATION; CREATE DATABASE shop; CREATE DATABASE a; CREATE DATABASE staff;
+    CREATE ROLE \"all\" LOGIN; CREATE ROLE \"+g\" LOGIN; CREATE DATABASE \"all\"; CREATE DATABASE \"replication\"; CREATE DATABASE ghost;";
+const DATABASES: [&str; 7] = [
+    "postgres",
+    "shop",
+    "a",
+    "staff",
+    "all",
+    "replication",
+    "ghost",
+];
+const ROLES: [&str; 10] = [
+    "postgres", "root2", "a", "b", "shop", "h", "standby", "ghost", "all", "+g",
 ];
 const SOURCES: [&str; 9] = [
     "127.0.0.1",
@@ -55,20 +65,40 @@ fn the_server_asks_for_what_the_first_match_says() -> Result<()> {
             let file = file(&mut random, major);
             cluster.write_hba(&file)?;
             cluster.reload()?;
-            let ruleset = understand(&cluster, &graph)?;
+            // The server's view cannot tell a quoted keyword; the text can.
+            let by_view = understand(&cluster, &graph)?;
+            let by_text = Ruleset::new(
+                &parse("pg_hba.conf", &file, graph.version(), &NoFiles).rows(),
+                by_view.terms(),
+            );
             assert!(
-                ruleset.invalid().is_empty(),
+                by_view.invalid().is_empty() && by_text.invalid().is_empty(),
                 "PostgreSQL {major} refuses:\n{file}"
             );
             for _ in 0..30 {
                 let attempt = attempt(&mut random);
                 let theirs = answer(&cluster, &attempt)?;
+                let without_roles = by_text.first_match_without_roles(&attempt);
+                let may: Vec<_> = without_roles
+                    .candidates()
+                    .map(|at| method(&by_text, Some(at)))
+                    .collect();
+                let refused = without_roles.rule.is_none() && theirs == "none";
+                assert!(
+                    may.contains(&theirs) || refused,
+                    "PostgreSQL {major}, {attempt}: {theirs}, not {may:?} without roles, with\n{file}"
+                );
+                let ruleset = if file.contains('"') {
+                    &by_text
+                } else {
+                    &by_view
+                };
                 let found = ruleset.first_match(&attempt, &graph);
                 let ours: Vec<&str> = if found.is_certain() {
-                    vec![method(&ruleset, found.rule)]
+                    vec![method(ruleset, found.rule)]
                 } else {
-                    let maybe = found.maybe.iter().map(|&at| method(&ruleset, Some(at)));
-                    maybe.chain([method(&ruleset, found.rule)]).collect()
+                    let maybe = found.maybe.iter().map(|&at| method(ruleset, Some(at)));
+                    maybe.chain([method(ruleset, found.rule)]).collect()
                 };
                 assert!(
                     ours.contains(&theirs),
@@ -90,6 +120,7 @@ fn the_server_asks_for_what_the_first_match_says() -> Result<()> {
 
 fn file(random: &mut Random, major: u32) -> String {
     let mut lines = vec![OUR_LINE.to_owned()];
+    let quotes = random.percent(40);
     for _ in 0..3 + random.below(12) {
         let kind = random.pick(&[
             "local",
@@ -132,8 +163,21 @@ fn file(random: &mut Random, major: u32) -> String {
             "+g,standby",
         ];
         if major >= 16 {
-            databases.extend(["/^s", "/.*", "/p$", "/^(a|shop)$"]);
-            users.extend(["/^r", "/^[ab]$", "/.*o.*"]);
+            databases.extend(["/^s", "/.*", "/p$", "/^(a|shop)$", "/(?i)^SHOP$", "/^.{4}$"]);
+            users.extend(["/^r", "/^[ab]$", "/.*o.*", "/^[[:alpha:]]+\\d?$", "/^\\+"]);
+        }
+        if quotes {
+            databases.extend([
+                "\"all\"",
+                "\"sameuser\"",
+                "\"replication\"",
+                "\"a\",\"shop\"",
+                "a\"ll\"",
+            ]);
+            users.extend(["\"all\"", "\"+g\"", "\"a\"", "+\"g\""]);
+            if major >= 16 {
+                users.push("\"/^.{1,2}$\"");
+            }
         }
         let address = random.pick(&[
             "all",
@@ -221,6 +265,7 @@ fn understand(cluster: &Cluster, graph: &RoleGraph) -> Result<Ruleset> {
             method: row[7].clone(),
             options: Vec::new(),
             error: row[8].clone(),
+            quoted: None,
         })
     };
     let rules = answer.iter().map(rule).collect::<Result<Vec<_>>>()?;

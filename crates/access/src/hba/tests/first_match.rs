@@ -115,7 +115,7 @@ const ROLES: [&str; 7] = [
 #[case::a_simple_pattern("host /^sh all all md5", "app shop clear 10.0.0.1", "1")]
 #[case::a_pattern_of_users("host all /^app$ all md5", "ada shop clear 10.0.0.1", "none")]
 #[case::a_hard_pattern_may_match(
-    "host /^(shop|till)$ all all trust\nhost all all all md5",
+    "host /(?i)^SHOP$ all all trust\nhost all all all md5",
     "app shop clear 10.0.0.1",
     "1?2"
 )]

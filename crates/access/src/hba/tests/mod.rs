@@ -74,7 +74,7 @@ fn row(line: &str, number: u32) -> HbaRule {
     }
 }
 
-fn ruleset(file: &str) -> Ruleset {
+pub(super) fn ruleset(file: &str) -> Ruleset {
     Ruleset::new(&rows(file), TERMS)
 }
 

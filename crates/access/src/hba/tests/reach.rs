@@ -232,7 +232,7 @@ fn what_hangs_on_the_network_shadows_nothing_and_is_marked() {
 
 #[test]
 fn a_witness_outside_the_doubt_is_found() {
-    let ruleset = ruleset("host /^(a|b)$ all 10.0.0.0/8 reject\nhost all all all trust");
+    let ruleset = ruleset("host /(?i)^(A|B)$ all 10.0.0.0/8 reject\nhost all all all trust");
     let graph = graph(&["app"]);
     let databases = databases(&["a", "zoo"]);
     let reachability = ruleset.reachability(&graph, &databases);
