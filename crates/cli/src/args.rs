@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show the page of one check, or list them all
     Explain(ExplainArgs),
+    /// Show who can log in by pg_hba.conf: from the file's text, or from a server
+    Hba(HbaArgs),
     /// Show the public key that evidence is signed with, in the forms an auditor needs
     Key(KeyArgs),
     /// List what the local ledger holds
@@ -159,6 +161,64 @@ pub(crate) struct ExplainArgs {
     /// A check's identifier or name: `ROL-01`, `superuser-roles`; none lists all
     #[arg(value_name = "CHECK")]
     pub(crate) check: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub(crate) struct HbaArgs {
+    /// A pg_hba.conf to read, without any server; none asks a server
+    #[arg(value_name = "FILE", conflicts_with = "connection")]
+    pub(crate) file: Option<PathBuf>,
+    /// The server to ask, as psql takes it [default: as in psql]
+    #[arg(long, value_name = "CONNECTION")]
+    pub(crate) connection: Option<String>,
+    /// A pg_ident.conf that goes with FILE
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub(crate) ident: Option<PathBuf>,
+    /// The major version whose rules FILE is read by
+    #[arg(long, value_name = "MAJOR", default_value_t = 18, value_parser = clap::value_parser!(u32).range(13..=18))]
+    pub(crate) postgres: u32,
+    /// Answer for one attempt: the role
+    #[arg(long, value_name = "ROLE", requires = "database")]
+    pub(crate) user: Option<String>,
+    /// Answer for one attempt: the database
+    #[arg(long, value_name = "NAME", requires = "user")]
+    pub(crate) database: Option<String>,
+    /// The attempt is physical replication; its database is not looked at
+    #[arg(long, requires = "user")]
+    pub(crate) replication: bool,
+    /// Where the attempt comes from
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "user",
+        conflicts_with = "local"
+    )]
+    pub(crate) from: Option<std::net::IpAddr>,
+    /// The attempt uses TLS
+    #[arg(long, requires = "user", conflicts_with_all = ["clear", "local"])]
+    pub(crate) tls: bool,
+    /// The attempt is not encrypted (the default)
+    #[arg(long, requires = "user", conflicts_with = "local")]
+    pub(crate) clear: bool,
+    /// The attempt comes through the Unix socket
+    #[arg(long, requires = "user")]
+    pub(crate) local: bool,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = HbaFormat::Text)]
+    pub(crate) format: HbaFormat,
+}
+
+/// What `pgattest hba` writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum HbaFormat {
+    /// A table
+    Text,
+    /// For programs
+    Json,
 }
 
 #[derive(Args, Debug)]

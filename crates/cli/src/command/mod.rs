@@ -3,6 +3,7 @@
 mod audit;
 mod completions;
 mod explain;
+mod hba;
 mod key;
 mod ledger;
 mod prove;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Hba(arguments) => hba::run(&arguments, printer),
         Command::Key(arguments) => key::run(&arguments, printer),
         Command::Ledger(arguments) => ledger::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),

@@ -7,6 +7,7 @@
 
 mod errors;
 mod hardened;
+mod hba;
 mod help;
 mod hostile;
 mod ledger;
