@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show the page of one check, or list them all
     Explain(ExplainArgs),
-    /// Show who can log in by pg_hba.conf: from the file's text, or from a server
+    /// Show who can log in by `pg_hba.conf`: from the file's text, or from a server
     Hba(HbaArgs),
     /// Show the public key that evidence is signed with, in the forms an auditor needs
     Key(KeyArgs),
@@ -169,13 +169,13 @@ pub(crate) struct ExplainArgs {
     reason = "each is a switch of the command line"
 )]
 pub(crate) struct HbaArgs {
-    /// A pg_hba.conf to read, without any server; none asks a server
+    /// A `pg_hba.conf` to read, without any server; none asks a server
     #[arg(value_name = "FILE", conflicts_with = "connection")]
     pub(crate) file: Option<PathBuf>,
     /// The server to ask, as psql takes it [default: as in psql]
     #[arg(long, value_name = "CONNECTION")]
     pub(crate) connection: Option<String>,
-    /// A pg_ident.conf that goes with FILE
+    /// A `pg_ident.conf` that goes with FILE
     #[arg(long, value_name = "FILE", requires = "file")]
     pub(crate) ident: Option<PathBuf>,
     /// The major version whose rules FILE is read by

@@ -2,7 +2,7 @@
 
 mod scan;
 
-use crate::auth_file::{Files, Place, Problem, Source, Unreadable, beside};
+use crate::auth_file::{Files, Place, Problem, Source, Unreadable, beside, is_configuration};
 use scan::{Kind, Scanner, Token};
 
 /// How deep files may include files.
@@ -211,9 +211,7 @@ impl Reader<'_> {
         };
         match names {
             Ok(mut names) => {
-                names.retain(|name| {
-                    !name.starts_with('.') && name.ends_with(".conf") && name.len() > 5
-                });
+                names.retain(|name| is_configuration(name));
                 names.sort_unstable();
                 for name in names {
                     let path = format!("{}/{name}", directory.trim_end_matches('/'));

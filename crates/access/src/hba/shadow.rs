@@ -116,17 +116,16 @@ fn covers_user(wide: &UserName, narrow: &UserName) -> bool {
     }
 }
 
-/// Whether everything that `narrow` matches is matched by `wide` too.
+/// Whether everything that `narrow` matches is matched by `wide` too. `samerole` does not cover `sameuser`: a name that is no
+/// role is a member of nothing.
 fn covers_database(wide: &DatabaseName, narrow: &DatabaseName) -> bool {
-    use DatabaseName::{All, Named, Pattern, Replication, SameRole, SameUser};
+    use DatabaseName::{All, Named, Pattern, Replication};
     match (wide, narrow) {
         (Replication, Replication) => true,
         (Replication, _) | (_, Replication) => false,
         (All, _) => true,
         (Pattern(pattern), _) if pattern.takes_everything() => true,
         (Pattern(pattern), Named(name)) => pattern.matches(name) == Matching::Yes,
-        // A role that does not exist has a name too, and is a member of nothing: only those that can log in matter here.
-        (SameRole, SameUser) => true,
         (wide, narrow) => wide == narrow,
     }
 }

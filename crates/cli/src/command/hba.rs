@@ -18,6 +18,7 @@ use pgattest_model::{Facts, Missing, ServerVersion};
 use pgattest_parse::auth_file::{Files, Problem, Source, Unreadable};
 use pgattest_parse::{hba, ident};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -283,7 +284,7 @@ fn rule_view(rule: &Rule) -> RuleView {
         } else {
             &option.value
         };
-        how.push_str(&format!(" {}={value}", option.name));
+        let _ = write!(how, " {}={value}", option.name);
     }
     RuleView {
         place: visible(&source.place()),

@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
             .files
             .names(&directory)
             .map_err(|_| problem(format!("could not open directory \"{directory}\"")))?;
-        names.retain(|name| !name.starts_with('.') && name.ends_with(".conf") && name.len() > 5);
+        names.retain(|name| is_configuration(name));
         names.sort_unstable();
         let mut failures = Vec::new();
         for name in names {
@@ -343,6 +343,14 @@ impl<'a> Reader<'a> {
             .map_or("", |source| source.path.as_str());
         beside(outer, name)
     }
+}
+
+/// Whether a file of an included directory is read: the server looks at the ending as it is written.
+pub(crate) fn is_configuration(name: &str) -> bool {
+    !name.starts_with('.')
+        && name
+            .strip_suffix(".conf")
+            .is_some_and(|stem| !stem.is_empty())
 }
 
 /// A file name that stands in another file, without needless dots and slashes.

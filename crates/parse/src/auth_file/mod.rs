@@ -7,8 +7,8 @@ mod include;
 mod logical;
 mod scan;
 
-pub(crate) use include::beside;
 pub use include::{Files, NoFiles, Unreadable};
+pub(crate) use include::{beside, is_configuration};
 
 use include::Reader;
 use pgattest_model::ServerVersion;

@@ -104,13 +104,13 @@ impl<'a> Options<'a> {
             return self.ldap_url(value);
         };
         let value = match *slot {
-            "clientcert" => match self.client_certificate(value)? {
-                Some(value) => value.to_owned(),
-                None => {
+            "clientcert" => {
+                let Some(value) = self.client_certificate(value)? else {
                     self.values.remove(slot);
                     return Ok(());
-                }
-            },
+                };
+                value.to_owned()
+            }
             "clientname" if !matches!(value, "CN" | "DN") => {
                 return Err(format!("invalid value for clientname: \"{value}\""));
             }
@@ -407,16 +407,12 @@ fn list(value: &str) -> Option<Vec<String>> {
             loop {
                 let (text, more) = after.split_once('"')?;
                 entry.push_str(text);
-                match more.strip_prefix('"') {
-                    Some(more) => {
-                        entry.push('"');
-                        after = more;
-                    }
-                    None => {
-                        rest = more;
-                        break;
-                    }
-                }
+                let Some(more) = more.strip_prefix('"') else {
+                    rest = more;
+                    break;
+                };
+                entry.push('"');
+                after = more;
             }
             entries.push(entry);
         } else {

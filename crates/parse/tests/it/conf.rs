@@ -105,7 +105,7 @@ fn file(random: &mut Random) -> String {
         "'\\n'", "x/y-z:1", "#", "é",
     ];
     let mut text = String::new();
-    for _ in 0..1 + random.below(6) {
+    for _ in 0..=random.below(6) {
         text.push_str(random.pick(NAMES));
         text.push_str(random.pick(&[" = ", "=", " ", "\t=\t", " == ", "= "]));
         text.push_str(random.pick(VALUES));

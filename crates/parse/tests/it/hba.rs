@@ -283,7 +283,7 @@ const HAND_MADE: &[&str] = &[
 
 fn file(random: &mut Random) -> String {
     let mut text = String::new();
-    for _ in 0..1 + random.below(8) {
+    for _ in 0..=random.below(8) {
         line(random, &mut text);
         text.push_str(random.pick(&[
             "\n", "\n", "\n", "\n", "\r\n", "\\\n", " \\\n", "\n\n", " # c\n", " #\\\n",

@@ -74,7 +74,7 @@ fn file(random: &mut Random) -> String {
         "@word", "b,c", "é", "#", "/^(a|b)$", "/.*",
     ];
     let mut text = String::new();
-    for _ in 0..1 + random.below(6) {
+    for _ in 0..=random.below(6) {
         for _ in 0..2 + random.below(3) {
             text.push_str(random.pick(WORDS));
             text.push_str(random.pick(&[" ", " ", "\t", " \\\n"]));
