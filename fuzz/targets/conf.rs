@@ -4,6 +4,7 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
+use pgattest_parse::auth_file::NoFiles;
 use pgattest_parse::conf::{parse, quantity};
 
 fuzz_target!(|text: &str| {
@@ -12,10 +13,10 @@ fuzz_target!(|text: &str| {
     for problem in &file.problems {
         common::check(&problem.place, &file.sources);
     }
-    for entry in &file.entries {
+    for entry in file.entries.iter().take(20) {
         common::check(&entry.place, &file.sources);
         let quoted = entry.value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n");
-        let again = parse("p", &format!("x = '{quoted}'"), &files);
+        let again = parse("p", &format!("x = '{quoted}'"), &NoFiles);
         assert_eq!(again.last("X").map(|entry| &entry.value), Some(&entry.value));
         let _ = quantity(&entry.value);
     }

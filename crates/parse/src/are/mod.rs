@@ -113,22 +113,35 @@ fn compile(text: &str) -> Option<Regex> {
         .ok()
 }
 
-/// Reads nothing but `.*`, at most one `.+`, parentheses and the two anchors.
+/// Reads nothing but `.*`, at most one `.+`, parentheses around one of them, and the two anchors.
 fn breadth(source: &str) -> Breadth {
-    let text = source.strip_prefix('^').unwrap_or(source);
-    let text = text.strip_suffix('$').unwrap_or(text);
-    let text: String = text
+    let (text, from_start) = match source.strip_prefix('^') {
+        Some(text) => (text, true),
+        None => (source, false),
+    };
+    let (text, to_end) = match text.strip_suffix('$') {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let text = text
         .replace("(?:", "(")
-        .chars()
-        .filter(|c| !matches!(c, '(' | ')'))
-        .collect();
-    // No name is empty.
-    let rest = text.replacen(".+", "", 1).replace(".*", "");
-    if rest.is_empty() {
-        Breadth::Everything
-    } else {
-        Breadth::Some
+        .replace("(.*)", ".*")
+        .replace("(.+)", ".+");
+    // Between both anchors nothing is the empty name, and no name is empty.
+    if text.is_empty() && from_start && to_end {
+        return Breadth::Some;
     }
+    let (mut rest, mut may_be_one) = (text.as_str(), true);
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix(".*") {
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix(".+").filter(|_| may_be_one) {
+            (rest, may_be_one) = (after, false);
+        } else {
+            return Breadth::Some;
+        }
+    }
+    Breadth::Everything
 }
 
 #[cfg(test)]

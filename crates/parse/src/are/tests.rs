@@ -98,7 +98,9 @@ fn what_matches_everybody_is_seen() {
             "{pattern}"
         );
     }
-    for pattern in ["a", "^.$", ".*a", "(.*)@x", ".+.+", ".*?x", "|.*"] {
+    for pattern in [
+        "a", "^.$", ".*a", "(.*)@x", ".+.+", ".*?x", "|.*", "^$", "^()$", ".()*", "(.*)*",
+    ] {
         assert_eq!(
             Are::new(pattern).unwrap().breadth(),
             Breadth::Some,
