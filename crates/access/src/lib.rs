@@ -6,8 +6,8 @@
 
 pub mod escalation;
 pub mod hba;
-pub mod privileges;
 pub mod ident;
+pub mod privileges;
 pub mod roles;
 
 pub use privileges::{Object, Privileges, Right, Rights};

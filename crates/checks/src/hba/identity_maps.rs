@@ -261,6 +261,7 @@ mod tests {
             role: role.to_owned(),
             error: String::new(),
             is_regex: system_user.starts_with('/'),
+            role_quoted: None,
         }
     }
 

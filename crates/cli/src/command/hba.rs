@@ -105,7 +105,7 @@ fn from_file(
     let mut errors = Vec::new();
     for (_, problem) in file.problems() {
         let shown = file.harmless_text(problem.place.source);
-        printer.rendered_error(&show(problem, &file.sources, &shown));
+        printer.rendered(&show(problem, &file.sources, &shown));
         errors.push((place(problem, &file.sources), harmless(&problem.message)));
     }
     let mut open_maps = Vec::new();
@@ -117,7 +117,7 @@ fn from_file(
                 .sources
                 .get(problem.place.source)
                 .map_or("", |source| source.text.as_str());
-            printer.rendered_error(&show(problem, &maps.sources, shown));
+            printer.rendered(&show(problem, &maps.sources, shown));
             errors.push((place(problem, &maps.sources), problem.message.clone()));
         }
         let label = path.file_name().unwrap_or_default().to_string_lossy();
