@@ -1,17 +1,36 @@
 //! What the targets of authentication files share.
 
 use pgattest_model::ServerVersion;
-use pgattest_parse::auth_file::{Place, Source};
-use std::collections::BTreeMap;
+use pgattest_parse::auth_file::{Files, Place, Source, Unreadable};
+use std::cell::Cell;
 
-/// The first byte chooses the major; the text after a line `%%` is the file that includes may name `f`, `d/f.conf`. It is kept
-/// short: one that includes itself is read two thousand times.
-pub fn input(text: &str) -> (ServerVersion, &str, BTreeMap<String, String>) {
+/// One text under every name, a few times: a file that includes itself would be read thousands of times.
+pub struct Few<'a> {
+    text: &'a str,
+    left: Cell<u32>,
+}
+
+impl Files for Few<'_> {
+    fn text(&self, _: &str) -> Result<String, Unreadable> {
+        let left = self.left.get().checked_sub(1).ok_or(Unreadable::Absent)?;
+        self.left.set(left);
+        Ok(self.text.to_owned())
+    }
+
+    fn names(&self, _: &str) -> Result<Vec<String>, Unreadable> {
+        Ok(vec!["b.conf".to_owned(), "a.conf".to_owned(), ".c.conf".to_owned()])
+    }
+}
+
+/// The first byte chooses the major; the text after a line `%%` is what is included.
+pub fn input(text: &str) -> (ServerVersion, &str, Few<'_>) {
     let major = 13 + text.bytes().next().map_or(0, |byte| u32::from(byte % 6));
     let (main, other) = text.split_once("\n%%\n").unwrap_or((text, ""));
-    let other = other.get(..96).unwrap_or(if other.len() < 96 { other } else { "" });
-    let files = ["f", "d/f.conf"].map(|path| (path.to_owned(), other.to_owned()));
-    (ServerVersion(major * 10_000), main, files.into())
+    let files = Few {
+        text: other,
+        left: Cell::new(16),
+    };
+    (ServerVersion(major * 10_000), main, files)
 }
 
 /// A place is inside its text, on characters, and on the line it says.
