@@ -4,6 +4,8 @@ use crate::groups::{GROUPS, Group, Scope, door};
 use crate::rows::rows;
 use crate::wire;
 use pgattest_model::facts::{Database, DatabaseFacts, OwnSession, Server, Settings};
+use crate::wrapper::{self, WRAPPERS, Wrapper};
+use pgattest_model::facts::{self, Database, DatabaseFacts, OwnSession, Server, Settings};
 use pgattest_model::{
     Collected, Facts, Missing, Observation, ObservationId, Outcome, ServerVersion,
 };
@@ -102,9 +104,11 @@ impl<'a> Record<'a> {
             let rows = self.rows(&id)?;
             // Without knowing what the role may read, a setting that is not listed may be there or not.
             let own = self.own_session.here()?;
+            // What was read through a wrapper, its owner sees.
+            let seen_by_owner = self.through(&id).is_some();
             Ok(Settings::new(
                 rows,
-                own.superuser || own.reads_all_settings,
+                own.superuser || own.reads_all_settings || seen_by_owner,
                 &own.role,
             ))
         });
@@ -119,6 +123,7 @@ impl<'a> Record<'a> {
         DatabaseFacts {
             oid: database.oid,
             name: database.name.clone(),
+            wrappers: inside.wrappers(),
             schemas: inside.group("schemas"),
             relations: inside.group("relations"),
             columns: inside.group("columns"),
@@ -196,15 +201,82 @@ impl<'a> Record<'a> {
             Some(None) => Err(
                 Missing::because(format!("`{id}` was recorded more than once")).seen_in(id.clone()),
             ),
-            Some(Some(observation)) => match failure(observation, || {
-                format!("`{id}` could not be read")
-            }) {
-                Some(missing) => Err(missing),
-                None => rows(observation).map_err(|problem| {
-                    Missing::because(format!("`{id}` is damaged: {problem}")).seen_in(id.clone())
-                }),
+            Some(Some(observation)) => {
+                match failure(observation, || format!("`{id}` could not be read")) {
+                    Some(missing) => Err(self.with_distrust(id, missing)),
+                    None => {
+                        self.trusted(id)?;
+                        rows(observation).map_err(|problem| {
+                            Missing::because(format!("`{id}` is damaged: {problem}"))
+                                .seen_in(id.clone())
+                        })
+                    }
+                }
+            }
+        }
+    }
+
+    /// The wrapper that a group was read through.
+    fn through(&self, id: &ObservationId) -> Option<&'static Wrapper> {
+        let observation = self.by_id.get(id).copied().flatten()?;
+        wrapper_of(id).filter(|wrapper| wrapper.is_asked_by(&observation.query))
+    }
+
+    /// A group that was read through a wrapper counts only if the same place shows that the wrapper is the one that pgattest
+    /// prints: what a function of another text returns may be anything.
+    fn trusted(&self, id: &ObservationId) -> Result<(), Missing> {
+        let Some(wrapper) = self.through(id) else {
+            return Ok(());
+        };
+        let what = format!("`{id}` was read through {}", wrapper.call());
+        let rows = self.wrapper_rows(id).map_err(|missing| Missing {
+            why: format!(
+                "{what}, and whether that is to be trusted is not known: {}",
+                missing.why
+            ),
+            ..missing
+        })?;
+        let version = ServerVersion(self.server.here()?.server_version_num);
+        let fault = match wrapper::found(wrapper, &rows) {
+            None => Some("it is not there".to_owned()),
+            Some(row) => wrapper::fault_of(wrapper, row, version),
+        };
+        match fault {
+            None => Ok(()),
+            Some(fault) => Err(Missing::because(format!(
+                "{what}, which is not to be trusted: {fault}"
+            ))
+            .opened_by(AGAIN)
+            .seen_in(id.clone())),
+        }
+    }
+
+    /// A refusal that a wrapper would have spared, had it been one to trust.
+    fn with_distrust(&self, id: &ObservationId, missing: Missing) -> Missing {
+        let fault = wrapper_of(id).and_then(|wrapper| {
+            let rows = self.wrapper_rows(id).ok()?;
+            let row = wrapper::found(wrapper, &rows)?;
+            let version = ServerVersion(self.server.here().ok()?.server_version_num);
+            let fault = wrapper::fault_of(wrapper, row, version)?;
+            Some(format!("{} was not asked: {fault}", wrapper.call()))
+        });
+        match fault {
+            None => missing,
+            Some(fault) => Missing {
+                why: format!("{}; {fault}", missing.why),
+                grant: Some(AGAIN.to_owned()),
+                ..missing
             },
         }
+    }
+
+    /// What stood in schema `pgattest` of the database that the observation is from.
+    fn wrapper_rows(&self, of: &ObservationId) -> Result<Vec<wrapper::Row>, Missing> {
+        let id = match of.database_oid() {
+            None => ObservationId::cluster("wrappers"),
+            Some(database) => ObservationId::database(database, "wrappers"),
+        };
+        self.rows(&id)
     }
 }
 
@@ -227,6 +299,30 @@ impl Inside<'_> {
         collected(id, rows)
     }
 
+    fn wrappers(&self) -> Collected<Vec<facts::Wrapper>> {
+        let named: Collected<Vec<wrapper::Row>> = self.group("wrappers");
+        let (rows, from) = match named {
+            Collected::Here { value, from } => (value, from),
+            Collected::Missing(missing) => return Collected::Missing(missing),
+        };
+        let version = self.record.server.here();
+        let version = version.map_or(ServerVersion(0), |server| {
+            ServerVersion(server.server_version_num)
+        });
+        let ours = WRAPPERS.iter().filter_map(|wrapper| {
+            let row = wrapper::found(wrapper, &rows)?;
+            Some(facts::Wrapper {
+                function: row.oid,
+                name: row.name.clone(),
+                fault: wrapper::fault_of(wrapper, row, version),
+            })
+        });
+        Collected::Here {
+            value: ours.collect(),
+            from,
+        }
+    }
+
     /// Why there is no observation: the collector records a database that it could not enter as a failure of `own-session`.
     fn not_reached(&self, wanted: &ObservationId) -> Missing {
         let entered = door().observation_id(self.database.oid);
@@ -244,6 +340,20 @@ impl Inside<'_> {
                 ))
             })
     }
+}
+
+/// What to do about a wrapper that is not to be trusted.
+const AGAIN: &str = "/* run the SQL of `pgattest grants` again */";
+
+/// The wrapper of the group that an observation is of.
+fn wrapper_of(id: &ObservationId) -> Option<&'static Wrapper> {
+    let scope = match id.database_oid() {
+        None => Scope::Cluster,
+        Some(_) => Scope::Database,
+    };
+    WRAPPERS
+        .iter()
+        .find(|wrapper| wrapper.scope == scope && wrapper.group == id.group())
 }
 
 /// What a failed observation leaves missing; `None` when it did not fail.

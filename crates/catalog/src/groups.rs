@@ -1,5 +1,7 @@
 //! The fact groups: what is asked, in what order, and what opens it.
 
+use crate::wrapper::Wrapper;
+use pgattest_model::facts::BETTER_THAN_A_GRANT;
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{ObservationId, ServerVersion};
 
@@ -28,10 +30,14 @@ pub enum Scope {
 }
 
 impl Group {
-    /// The statement that lets `role` read the group; `None` when any role may.
+    /// The statement that lets `role` read the group; `None` when any role may. It shows the role more than pgattest needs,
+    /// and says so, where a wrapper would do.
     pub fn opens_for(&self, role: &str) -> Option<String> {
-        self.opens
-            .map(|template| template.replace("{role}", &quote_ident(role)))
+        let grant = self.opens?.replace("{role}", &quote_ident(role));
+        Some(match Wrapper::of(self) {
+            Some(_) => format!("{BETTER_THAN_A_GRANT} {grant}"),
+            None => grant,
+        })
     }
 
     /// Whether a server of this version has what the group asks for. A version that is not supported is asked only who it is.
@@ -101,6 +107,7 @@ static DOOR: Group = group!(Database, "own-session");
 pub static GROUPS: &[Group] = &[
     group!(Cluster, "server"),
     group!(Cluster, "own-session"),
+    group!(Cluster, "wrappers"),
     group!(Cluster, "databases"),
     group!(Cluster, "settings"),
     group!(Cluster, "role-settings"),
@@ -120,6 +127,7 @@ pub static GROUPS: &[Group] = &[
     group!(Cluster, "guide-ssl"),
     group!(Cluster, "guide-ssl-min-protocol-version"),
     group!(Database, "own-session"),
+    group!(Database, "wrappers"),
     group!(Database, "schemas"),
     group!(Database, "relations"),
     group!(Database, "columns"),
@@ -185,7 +193,7 @@ mod tests {
         let opens = verifiers.opens_for("x\"; DROP ROLE y; --").unwrap();
         assert!(
             opens
-                .starts_with("GRANT SELECT ON pg_catalog.pg_authid TO \"x\"\"; DROP ROLE y; --\";"),
+                .contains("*/ GRANT SELECT ON pg_catalog.pg_authid TO \"x\"\"; DROP ROLE y; --\";"),
             "{opens}"
         );
     }

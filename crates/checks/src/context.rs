@@ -118,6 +118,18 @@ impl<'a> Context<'a> {
             .collect())
     }
 
+    /// Whether the function is exactly one that the SQL of `pgattest grants` makes: a SECURITY DEFINER function of a superuser that
+    /// returns what a superuser's audit would record. Not so for one that was changed, in its text or in who may use it: that is
+    /// nobody's but its author's, and is judged like any other.
+    pub fn is_own_wrapper(&self, database: &DatabaseFacts, function: Oid) -> bool {
+        match &database.wrappers {
+            Collected::Here { value, .. } => value
+                .iter()
+                .any(|wrapper| wrapper.function == function && wrapper.fault.is_none()),
+            Collected::Missing(_) => false,
+        }
+    }
+
     /// A role's name as SQL: `PUBLIC`, the quoted name, or its number when the catalog no longer knows it.
     pub fn role_name(&self, oid: Oid) -> String {
         if oid == PUBLIC {

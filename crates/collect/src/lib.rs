@@ -17,7 +17,9 @@ mod limits;
 mod probe;
 mod run;
 mod sitting;
+mod survey;
 
 pub use collect::{CollectError, Collection, Event, collect, collect_until};
 pub use limits::Limits;
 pub use probe::{Asker, probe, probe_address, probe_target};
+pub use survey::{Survey, survey};

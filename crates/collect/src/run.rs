@@ -8,7 +8,7 @@ use crate::sitting::{Sitting, Who, place};
 use crate::{clock, failure};
 use futures_util::future::join;
 use futures_util::{StreamExt, stream};
-use pgattest_catalog::{Group, Scope, decode, door, groups_of};
+use pgattest_catalog::{Group, Routes, Scope, decode, door, groups_of};
 use pgattest_model::facts::Database;
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Observation, ObservationId, Outcome, ServerVersion};
@@ -22,6 +22,9 @@ const PATIENCE_FOR_A_CONNECTION: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
 ];
+
+/// The group after which it is known which others are asked through a wrapper.
+const WRAPPERS: &str = "wrappers";
 
 /// What a run needs to know.
 pub(crate) struct Run<'a, P> {
@@ -94,8 +97,9 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
 
     async fn cluster(&self, home: &Sitting) -> Result<Vec<Observation>, CollectError> {
         let mut observations = Vec::new();
+        let mut routes = Routes::default();
         for group in asked(Scope::Cluster, home.who().version) {
-            let answer = home.ask(group, 0).await;
+            let answer = home.ask(group, &routes, 0).await;
             if let Some(why) = answer.lost {
                 let asked_at = home.who().asked_at.clone();
                 return Err(CollectError::Lost {
@@ -106,6 +110,9 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
             }
             (self.progress)(Event::Observed(&answer.observation));
             observations.push(answer.observation);
+            if group.name == WRAPPERS {
+                routes = Routes::known_from(&observations, home.who().version);
+            }
         }
         Ok(observations)
     }
@@ -260,6 +267,7 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
     async fn inside(&self, sitting: Sitting, oid: u32) -> Vec<Observation> {
         let mut observations = Vec::new();
         let mut lost: Option<(ObservationId, String)> = None;
+        let mut routes = Routes::default();
         let who = sitting.who();
         for group in asked(Scope::Database, who.version) {
             let observation = if let Some((at, why)) = &lost {
@@ -268,12 +276,15 @@ impl<P: Fn(Event<'_>) + Sync> Run<'_, P> {
                 ));
                 who.not_asked(group.observation_id(oid), group, &who.database, outcome)
             } else {
-                let answer = sitting.ask(group, oid).await;
+                let answer = sitting.ask(group, &routes, oid).await;
                 lost = answer.lost.map(|why| (answer.observation.id.clone(), why));
                 answer.observation
             };
             (self.progress)(Event::Observed(&observation));
             observations.push(observation);
+            if group.name == WRAPPERS {
+                routes = Routes::known_from(&observations, who.version);
+            }
         }
         sitting.end().await;
         observations

@@ -5,7 +5,9 @@ use crate::limits::Limits;
 use crate::{clock, failure};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use pgattest_catalog::{Group, copy_statement, copy_statement_unconverted, count_rows, render};
+use pgattest_catalog::{
+    Group, Routes, copy_statement, copy_statement_unconverted, count_rows, render,
+};
 use pgattest_model::{Observation, ObservationId, Outcome, ServerVersion};
 use pgattest_wire::{ConnectOptions, Connection, Host, Peer};
 use std::time::Duration;
@@ -91,9 +93,9 @@ impl Sitting {
         &self.who
     }
 
-    /// Asks one group. `database` is the object identifier for the observation's name.
-    pub(crate) async fn ask(&self, group: &Group, database: u32) -> Answer {
-        let select = render(group, self.who.version);
+    /// Asks one group, by the way that `routes` knows. `database` is the object identifier for the observation's name.
+    pub(crate) async fn ask(&self, group: &Group, routes: &Routes, database: u32) -> Answer {
+        let select = routes.select(group, self.who.version);
         let mut query = copy_statement(&select);
         let mut started_at = clock::now();
         let mut exchange = self.exchange(&query).await;

@@ -194,7 +194,7 @@ fn settings_know_whether_some_are_hidden() {
     let hidden = settings.get("ssl_key_file").unwrap_err();
     assert_eq!(
         hidden.grant.as_deref(),
-        Some("GRANT pg_read_all_settings TO auditor;")
+        Some("/* run the SQL of `pgattest grants`, or: */ GRANT pg_read_all_settings TO auditor;")
     );
 
     let all = OWN_SESSION.replace("postgres,f,f,f", "postgres,f,t,f");

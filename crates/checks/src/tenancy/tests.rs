@@ -104,6 +104,7 @@ impl Schema {
         DatabaseFacts {
             oid: 5,
             name: name.to_owned(),
+            wrappers: unread(),
             schemas: unread(),
             relations: read(self.relations),
             columns: read(self.columns),

@@ -3,7 +3,7 @@
 use super::is_loopback;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
-use pgattest_model::facts::{Database, Oid, Role, Session};
+use pgattest_model::facts::{BETTER_THAN_A_GRANT, Database, Oid, Role, Session};
 use pgattest_model::ident::{quote_ident, quote_literal};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Severity,
@@ -209,7 +209,7 @@ fn not_visible(context: &Context<'_>, from: &ObservationId) -> Missing {
     let why = "sessions of other roles are not visible";
     let missing = match context.facts.own_session.here() {
         Ok(own) => Missing::because(format!("{why} to role `{}`", own.role)).opened_by(format!(
-            "GRANT pg_read_all_stats TO {};",
+            "{BETTER_THAN_A_GRANT} GRANT pg_read_all_stats TO {};",
             quote_ident(&own.role)
         )),
         Err(_) => Missing::because(why),

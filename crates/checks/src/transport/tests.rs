@@ -154,7 +154,9 @@ fn what_is_hidden_is_said_and_hides_no_finding() {
     );
     assert_eq!(
         blind.unseen()[0].grant.as_deref(),
-        Some("GRANT pg_read_all_stats TO \"odd \"\"name\";")
+        Some(
+            "/* run the SQL of `pgattest grants`, or: */ GRANT pg_read_all_stats TO \"odd \"\"name\";"
+        )
     );
     assert_eq!(verdict(&[HIDDEN]).status(), Status::NotAssessed);
     assert_eq!(verdict(&[APP_CLEAR, HIDDEN]).status(), Status::Fail);

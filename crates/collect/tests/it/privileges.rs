@@ -55,7 +55,9 @@ async fn what_a_role_may_not_see_is_missing_with_the_grant_that_opens_it() {
             .unwrap_err();
         assert_eq!(
             hidden.grant.as_deref(),
-            Some("GRANT pg_read_all_settings TO auditor;")
+            Some(
+                "/* run the SQL of `pgattest grants`, or: */ GRANT pg_read_all_settings TO auditor;"
+            )
         );
         let mapping = &before.inside("postgres").user_mappings.here().unwrap()[0];
         assert!(!mapping.options_visible && mapping.option_keys.is_empty());

@@ -20,6 +20,7 @@ mod session;
 mod setting;
 mod system;
 mod wire;
+mod wrapper;
 
 pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
 pub use cluster::{Database, Extension, Schema, Server, Tablespace};
@@ -37,6 +38,7 @@ pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
 pub use system::{RestrictedFunction, RestrictedRelation, ShadowingFunction};
 pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
+pub use wrapper::{BETTER_THAN_A_GRANT, Wrapper};
 
 use crate::collected::{Collected, Missing};
 use crate::version::ServerVersion;
@@ -98,6 +100,8 @@ pub struct DatabaseFacts {
     pub oid: Oid,
     /// Its name.
     pub name: String,
+    /// What `pgattest grants` made, and what only has its name.
+    pub wrappers: Collected<Vec<Wrapper>>,
     /// Schemas, without the temporary ones.
     pub schemas: Collected<Vec<Schema>>,
     /// Tables, partitioned tables, views, materialized views, foreign tables, sequences; system schemas excluded.

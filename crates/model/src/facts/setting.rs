@@ -70,7 +70,8 @@ impl Settings {
                 self.looker
             ))
             .opened_by(format!(
-                "GRANT pg_read_all_settings TO {};",
+                "{} GRANT pg_read_all_settings TO {};",
+                super::BETTER_THAN_A_GRANT,
                 crate::ident::quote_ident(&self.looker)
             ))),
         }
