@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pgattest_catalog::auditor::DEFAULT_ROLE;
 use pgattest_model::Severity;
 use std::path::PathBuf;
 
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Prove(ProveCommand),
     /// Check an evidence package offline: signatures, digests, ledger proof, and every verdict again
     Verify(VerifyArgs),
+    /// Print the SQL of a role that audits with as few rights as possible, or what undoes it; nothing is executed
+    Grants(GrantsArgs),
     /// Show the page of one check, or list them all
     Explain(ExplainArgs),
     /// Show who can log in by `pg_hba.conf`: from the file's text, or from a server
@@ -154,6 +157,24 @@ pub(crate) struct VerifyArgs {
     pub(crate) consistency: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GrantsArgs {
+    /// A connection string as `audit` takes it: asked for the server's version and its databases
+    ///
+    /// The database it names is the one that audits will have to connect to.
+    #[arg(value_name = "CONNECTION", conflicts_with = "postgres")]
+    pub(crate) connection: Option<String>,
+    /// The role's name
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ROLE, value_parser = parse_role)]
+    pub(crate) role: String,
+    /// Connect to no server: print for this major version, and for the one database that the SQL is run in
+    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u32).range(13..=18))]
+    pub(crate) postgres: Option<u32>,
+    /// Print what undoes it
+    #[arg(long)]
+    pub(crate) revoke: bool,
 }
 
 #[derive(Args, Debug)]
@@ -310,6 +331,17 @@ impl FailOn {
             Self::None => None,
         }
     }
+}
+
+/// PostgreSQL cuts longer names off, and has no name that is empty; the prefix is its own.
+fn parse_role(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 63 {
+        return Err("a role's name has 1 to 63 bytes".to_owned());
+    }
+    if text.starts_with("pg_") || matches!(text, "public" | "none") {
+        return Err("PostgreSQL keeps this name for itself".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {

@@ -111,7 +111,11 @@ fn collect(
         progress.show(&event);
     }));
     progress.finish();
-    collected.map_err(|error| match error {
+    collected.map_err(explained)
+}
+
+pub(super) fn explained(error: CollectError) -> Failure {
+    match error {
         CollectError::Connect(error) => {
             let hint = error.hint();
             Failure::of(error, hint)
@@ -120,7 +124,7 @@ fn collect(
             fail("interrupted: nothing was written, and nothing is left running on the server")
         }
         other => Failure::from(other),
-    })
+    }
 }
 
 /// Ready when the user or the system asks the program to stop.
@@ -211,7 +215,7 @@ fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
             .first()
             .map_or_else(String::new, |first| format!(": {}", first.missing.why));
         return Err(fail(format!("no check could be judged{why}"))
-            .hint("the report says for each what was missing; a superuser or a member of pg_monitor sees more"));
+            .hint("the report says for each what was missing; the SQL of `pgattest grants` opens what is missing"));
     }
     let worst = audit
         .assessment

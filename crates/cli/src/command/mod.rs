@@ -4,6 +4,7 @@ mod audit;
 mod completions;
 mod explain;
 mod hba;
+mod grants;
 mod key;
 mod ledger;
 mod prove;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
         Command::Audit(arguments) => audit::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
+        Command::Grants(arguments) => grants::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Hba(arguments) => hba::run(&arguments, printer),
         Command::Key(arguments) => key::run(&arguments, printer),
