@@ -40,6 +40,20 @@ impl Printer {
         }
     }
 
+    /// A result whose every byte counts, escape sequences in a name too: SQL for another program.
+    pub(crate) fn verbatim(text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether standard output is read by a person.
+    pub(crate) fn stdout_is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Something worth knowing while working; silent with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {

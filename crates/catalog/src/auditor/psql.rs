@@ -1,10 +1,13 @@
 //! Text that psql reads before the server does.
 
-/// `\connect` to a database on the server, as the user and by the way of the connection that is there. In single quotes psql
-/// takes everything as it is but quotes and backslashes; a command ends with its line, so line breaks are written as escapes.
+/// `\connect` to a database on the server, as the user and by the way of the connection that is there.
+///
+/// Three readers, one inside the other: the lexer of psql's commands (single quotes, with escapes, because a command ends with its
+/// line), then psql's rule for names of databases (double quotes, doubled where they are meant), then libpq (`dbname='..'`).
 pub(super) fn connect(database: &str) -> String {
     let conninfo = format!("dbname='{}'", escaped(database));
-    let argument = escaped(&conninfo).replace('\n', "\\n").replace('\r', "\\r");
+    let name = format!("\"{}\"", conninfo.replace('"', "\"\""));
+    let argument = escaped(&name).replace('\n', "\\n").replace('\r', "\\r");
     format!("\\connect -reuse-previous=on '{argument}'")
 }
 
@@ -46,12 +49,12 @@ mod tests {
     fn a_database_name_stays_one_name() {
         assert_eq!(
             connect("shop"),
-            r"\connect -reuse-previous=on 'dbname=\'shop\''"
+            r#"\connect -reuse-previous=on '"dbname=\'shop\'"'"#
         );
         // Once for libpq, once for psql.
         assert_eq!(
-            connect(r"it's \ here"),
-            r"\connect -reuse-previous=on 'dbname=\'it\\\'s \\\\ here\''"
+            connect(r#"it's "a" \ here"#),
+            r#"\connect -reuse-previous=on '"dbname=\'it\\\'s ""a"" \\\\ here\'"'"#
         );
         assert!(!connect("a\nb\rc").contains(['\n', '\r']));
     }

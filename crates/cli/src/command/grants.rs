@@ -7,6 +7,7 @@ use crate::printer::Printer;
 use pgattest_catalog::auditor::{Plan, grant, revoke};
 use pgattest_collect::{Limits, Survey, survey};
 use pgattest_model::ServerVersion;
+use pgattest_model::ident::is_invisible;
 
 pub(crate) fn run(arguments: &GrantsArgs, printer: &Printer) -> Result<u8, Failure> {
     let script = match arguments.postgres {
@@ -25,8 +26,14 @@ pub(crate) fn run(arguments: &GrantsArgs, printer: &Printer) -> Result<u8, Failu
             print(arguments, &plan(arguments, &survey)?)
         }
     };
-    // As it is, also to a terminal: a name with an escape sequence in it is quoted, and is the name.
-    printer.result(&script)?;
+    let acts = |c: char| is_invisible(c) && c != '\n';
+    if Printer::stdout_is_terminal() && script.contains(acts) {
+        return Err(
+            fail("a name in it holds characters that would act on this terminal")
+                .hint("write it to a file: pgattest grants .. > auditor.sql"),
+        );
+    }
+    Printer::verbatim(&script)?;
     Ok(crate::CLEAN)
 }
 

@@ -64,7 +64,7 @@ const SHOP: &str = "
     RESET ROLE;
 ";
 
-async fn hardened() -> Cluster {
+pub(crate) async fn hardened() -> Cluster {
     let cluster = Cluster::hardened(15).start().await.unwrap();
     cluster.execute("postgres", ROLES).await.unwrap();
     cluster.execute("shop", SHOP).await.unwrap();

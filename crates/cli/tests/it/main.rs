@@ -5,7 +5,9 @@
     reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
 )]
 
+mod auditor_role;
 mod errors;
+mod grants;
 mod hardened;
 mod hba;
 mod help;

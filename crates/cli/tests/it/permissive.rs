@@ -10,9 +10,9 @@ use std::process::Stdio;
 const PLANTED: &str = include_str!("permissive.txt");
 
 /// The small `SaaS` of the demo, set up in a hurry.
-async fn demo() -> Cluster {
+pub(crate) async fn demo(major: u32) -> Cluster {
     let read = |name: &str| fs::read_to_string(repository("script/demo.d").join(name)).unwrap();
-    let cluster = Cluster::builder(15)
+    let cluster = Cluster::builder(major)
         .hba(&read("permissive.hba"))
         // Whoever runs the tests may be postgres, as whoever runs the demo may.
         .ident("demo /^.*$ postgres\n")
@@ -37,7 +37,7 @@ fn as_worker(cluster: &Cluster) -> String {
 
 #[tokio::test]
 async fn every_fault_is_found_and_nothing_else() {
-    let cluster = demo().await;
+    let cluster = demo(15).await;
     let desk = Desk::new();
     let answer = desk.run(&["audit", &as_worker(&cluster), "--format", "json"]);
     answer.assert_code(1);
@@ -71,7 +71,7 @@ async fn every_fault_is_found_and_nothing_else() {
 
 #[tokio::test]
 async fn all_reports_and_the_package_come_from_one_run() {
-    let cluster = demo().await;
+    let cluster = demo(15).await;
     let desk = Desk::new();
     let answer = desk.run(&[
         "audit",
@@ -120,7 +120,7 @@ async fn all_reports_and_the_package_come_from_one_run() {
 
 #[tokio::test]
 async fn a_good_package_convinces_every_verifier() {
-    let cluster = demo().await;
+    let cluster = demo(15).await;
     let desk = Desk::new();
     let package = desk.seal(&as_worker(&cluster));
     // Everything from here on is offline.

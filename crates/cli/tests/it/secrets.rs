@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// One marker for each place where a secret can be.
-struct Planted {
-    markers: Vec<(&'static str, String)>,
+pub(crate) struct Planted {
+    pub(crate) markers: Vec<(&'static str, String)>,
 }
 
 impl Planted {
@@ -43,7 +43,7 @@ impl Planted {
     ];
 
     /// Markers that look like nothing else and are no words that a filter could know.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             markers: Self::PLACES
                 .iter()
@@ -58,7 +58,7 @@ impl Planted {
         }
     }
 
-    fn of(&self, place: &str) -> &str {
+    pub(crate) fn of(&self, place: &str) -> &str {
         let found = self.markers.iter().find(|(known, _)| *known == place);
         &found.unwrap_or_else(|| panic!("no place {place}")).1
     }
@@ -130,7 +130,7 @@ const WHERE_IT_IS: &str = "
         UNION ALL SELECT pg_read_file('pg_hba.conf')
     ) AS everything";
 
-async fn cluster_with(major: u32, planted: &Planted) -> Cluster {
+pub(crate) async fn cluster_with(major: u32, planted: &Planted) -> Cluster {
     let cluster = Cluster::builder(major)
         .setting("app.token", planted.of("file-setting-token"))
         .setting(
@@ -185,7 +185,7 @@ async fn cluster_with(major: u32, planted: &Planted) -> Cluster {
 }
 
 /// What must appear nowhere: the markers, and the verifiers that the server made of the passwords.
-async fn forbidden(cluster: &Cluster, planted: &Planted) -> Vec<(String, String)> {
+pub(crate) async fn forbidden(cluster: &Cluster, planted: &Planted) -> Vec<(String, String)> {
     let socket = pgattest_testkit::Login::new("postgres");
     let stored = cluster
         .query_text_as(&socket, WHERE_IT_IS)

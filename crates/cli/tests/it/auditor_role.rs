@@ -1,0 +1,185 @@
+//! Logged in as the role of `pgattest grants`: no secret comes out that any role could not read.
+
+use crate::grants::{ROLE, run, script};
+use crate::secrets::{Planted, cluster_with, forbidden};
+use pgattest_testkit::Cluster;
+use std::collections::BTreeSet;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// Every relation there is, as a statement that reads all of it.
+const RELATIONS: &str = "
+    SELECT format('SELECT t::text FROM %I.%I AS t', n.nspname, c.relname)
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'v', 'm', 'p') ORDER BY c.oid";
+
+/// Columns one by one: a privilege may be on some of them only.
+const COLUMNS: &str = "
+    SELECT format('SELECT t.%I::text FROM %I.%I AS t', a.attname, n.nspname, c.relname)
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relname IN ('pg_authid', 'pg_shadow', 'pg_subscription', 'pg_user_mapping', 'pg_user_mappings', 'pg_hba_file_rules',
+        'pg_file_settings', 'pg_settings', 'pg_stat_activity', 'pg_ident_file_mappings', 'pg_db_role_setting') ORDER BY c.oid, a.attnum";
+
+/// Every function of ours, and those of the server that show files, settings or statements.
+const FUNCTIONS: &str = "
+    SELECT format('SELECT t::text FROM %s AS t', p.oid::regprocedure)
+    FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'pgattest' AND p.pronargs = 0
+    UNION ALL SELECT format('SELECT t::text FROM %I() AS t', name) FROM unnest(ARRAY['pg_hba_file_rules', 'pg_show_all_file_settings',
+        'pg_show_all_settings', 'pg_ident_file_mappings', 'pg_ls_logdir', 'pg_current_logfile', 'pg_control_system']) AS name
+    UNION ALL SELECT format('SELECT pg_read_file(%L)', name) FROM unnest(ARRAY['pg_hba.conf', 'postgresql.conf',
+        'postgresql.auto.conf', 'pg_ident.conf']) AS name
+    UNION ALL SELECT format('SELECT current_setting(%L, true)', name) FROM unnest(ARRAY['app.token', 'primary_conninfo',
+        'archive_command', 'restore_command', 'ssl_passphrase_command', 'data_directory']) AS name
+    UNION ALL SELECT 'SELECT t::text FROM pg_stat_get_activity(NULL) AS t'
+    UNION ALL SELECT 'SELECT pg_get_functiondef(oid) FROM pg_proc WHERE oid >= 16384'
+    UNION ALL SELECT 'COPY (SELECT * FROM pg_authid) TO STDOUT'
+    UNION ALL SELECT 'TABLE pg_largeobject'";
+
+/// Ways to make a function that runs as a superuser say more than it returns.
+const TRICKS: &[&str] = &[
+    "SET client_min_messages = debug5; SET debug_print_plan = on; SET debug_print_parse = on; SELECT count(*) FROM pgattest.verifiers()",
+    "CREATE FUNCTION pg_temp.leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$; \
+     SELECT v::text FROM pgattest.verifiers() AS v WHERE pg_temp.leak(v::text)",
+    "SET standard_conforming_strings = off; SELECT t::text FROM pgattest.file_settings() AS t",
+    "SET transform_null_equals = on; SELECT t::text FROM pgattest.hba_rules() AS t",
+    "SET search_path = pg_temp, public; CREATE TEMP TABLE pg_authid (oid oid, rolpassword text); SELECT t::text FROM pgattest.verifiers() AS t",
+    "EXPLAIN (ANALYZE, VERBOSE) SELECT * FROM pgattest.settings()",
+    "SELECT * FROM pgattest.verifiers() WHERE (kind || role)::int = 1",
+];
+
+/// All that the session is shown, errors and notices' texts included.
+async fn everything_readable(client: &Client) -> String {
+    let mut shown = String::new();
+    let mut statements = Vec::new();
+    for list in [RELATIONS, COLUMNS, FUNCTIONS] {
+        statements.extend(ask(client, list).await.lines().map(str::to_owned));
+    }
+    assert!(statements.len() > 300, "{}", statements.len());
+    statements.extend(TRICKS.iter().map(ToString::to_string));
+    for statement in statements {
+        shown.push_str(&ask(client, &statement).await);
+        // A trick's settings are for itself.
+        let _ = client.simple_query("ROLLBACK; DISCARD ALL").await;
+        let _ = client.simple_query("DISCARD ALL").await;
+    }
+    shown
+}
+
+async fn ask(client: &Client, statement: &str) -> String {
+    let mut shown = String::new();
+    match client.simple_query(statement).await {
+        Err(error) => shown.push_str(&format!("{error:?}\n")),
+        Ok(messages) => {
+            for message in messages {
+                if let SimpleQueryMessage::Row(row) = message {
+                    for column in 0..row.len() {
+                        shown.push_str(row.get(column).unwrap_or_default());
+                    }
+                    shown.push('\n');
+                }
+            }
+        }
+    }
+    shown
+}
+
+async fn leaked(cluster: &Cluster, role: &str, forbidden: &[(String, String)]) -> BTreeSet<String> {
+    let mut leaked = BTreeSet::new();
+    for database in ["postgres", "shop"] {
+        let client = cluster.client_as(role, database).await.unwrap();
+        let shown = everything_readable(&client).await.to_ascii_lowercase();
+        let found = forbidden
+            .iter()
+            .filter(|(_, secret)| shown.contains(&secret.to_ascii_lowercase()));
+        leaked.extend(found.map(|(place, _)| place.clone()));
+    }
+    leaked
+}
+
+#[tokio::test]
+async fn the_role_reads_no_secret_that_any_role_could_not_read() {
+    for major in [13, 15, 18] {
+        let planted = Planted::new();
+        let cluster = cluster_with(major, &planted).await;
+        cluster
+            .execute("postgres", "CREATE ROLE bare LOGIN")
+            .await
+            .unwrap();
+        run(&cluster, &script(&cluster, "postgres", &[])).await;
+        let mut forbidden = forbidden(&cluster, &planted).await;
+        // What somebody else is running, which pg_monitor would show.
+        let statement = "zqStatementXk7vRmP3w";
+        forbidden.push(("another's statement".to_owned(), statement.to_owned()));
+        let busy = cluster.client("postgres").await.unwrap();
+        busy.simple_query(&format!("SELECT '{statement}'"))
+            .await
+            .unwrap();
+
+        let everything = leaked(&cluster, "postgres", &forbidden).await;
+        let bare = leaked(&cluster, "bare", &forbidden).await;
+        let ours = leaked(&cluster, ROLE, &forbidden).await;
+        // The search finds what a superuser reads, so it would find what the role does.
+        for place in [
+            "another's statement",
+            "ldap-bind-password",
+            "subscription",
+            "verifier of app",
+            "mapping-password",
+            "primary-conninfo",
+        ] {
+            assert!(
+                everything.contains(place),
+                "{major} {place}: {everything:?}"
+            );
+            assert!(!ours.contains(place), "{major} {place}");
+        }
+        let more: Vec<&String> = ours.difference(&bare).collect();
+        assert_eq!(more, Vec::<&String>::new(), "{major}");
+    }
+}
+
+#[tokio::test]
+async fn the_role_changes_nothing() {
+    let cluster = Cluster::builder(15).start().await.unwrap();
+    cluster
+        .execute("postgres", "CREATE TABLE public.t (a int); CREATE ROLE app")
+        .await
+        .unwrap();
+    run(&cluster, &script(&cluster, "postgres", &[])).await;
+    let _somebody = cluster.client("postgres").await.unwrap();
+    let client = cluster.client_as(ROLE, "postgres").await.unwrap();
+    for statement in [
+        "SET default_transaction_read_only = off; INSERT INTO public.t VALUES (1)",
+        "SELECT * FROM public.t",
+        "CREATE TABLE public.x ()",
+        "CREATE FUNCTION pgattest.x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER FUNCTION pgattest.verifiers() RESET search_path",
+        "SET ROLE app",
+        "ALTER SYSTEM SET log_statement = 'none'",
+        "SELECT pg_reload_conf()",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
+        "ALTER ROLE app LOGIN",
+        "GRANT EXECUTE ON FUNCTION pgattest.verifiers() TO app",
+    ] {
+        let before = cluster
+            .query_value(
+                "postgres",
+                "SELECT coalesce(proacl::text, '') FROM pg_proc WHERE proname = 'verifiers'",
+            )
+            .await
+            .unwrap();
+        let answer = client.simple_query(statement).await;
+        let after = cluster
+            .query_value(
+                "postgres",
+                "SELECT coalesce(proacl::text, '') FROM pg_proc WHERE proname = 'verifiers'",
+            )
+            .await
+            .unwrap();
+        assert!(
+            answer.is_err() || before == after && statement.starts_with("GRANT"),
+            "{statement}"
+        );
+    }
+}
