@@ -202,16 +202,14 @@ impl<'a> Record<'a> {
                 Missing::because(format!("`{id}` was recorded more than once")).seen_in(id.clone()),
             ),
             Some(Some(observation)) => {
-                match failure(observation, || format!("`{id}` could not be read")) {
-                    Some(missing) => Err(self.with_distrust(id, missing)),
-                    None => {
-                        self.trusted(id)?;
-                        rows(observation).map_err(|problem| {
-                            Missing::because(format!("`{id}` is damaged: {problem}"))
-                                .seen_in(id.clone())
-                        })
-                    }
+                if let Some(missing) = failure(observation, || format!("`{id}` could not be read"))
+                {
+                    return Err(self.with_distrust(id, missing));
                 }
+                self.trusted(id)?;
+                rows(observation).map_err(|problem| {
+                    Missing::because(format!("`{id}` is damaged: {problem}")).seen_in(id.clone())
+                })
             }
         }
     }

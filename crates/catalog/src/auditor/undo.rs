@@ -36,9 +36,9 @@ pub fn revoke(plan: &Plan<'_>) -> String {
 }
 
 fn close_database(script: &mut String, plan: &Plan<'_>) {
-    let drops: String = WRAPPERS
+    let drops: Vec<String> = WRAPPERS
         .iter()
-        .map(|wrapper| format!("\n            DROP FUNCTION IF EXISTS {};", wrapper.call()))
+        .map(|wrapper| format!("DROP FUNCTION IF EXISTS {};", wrapper.call()))
         .collect();
     let body = format!(
         "
@@ -66,12 +66,14 @@ BEGIN
             SELECT FROM pg_catalog.pg_namespace AS n
             CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS item
             WHERE n.oid = place AND item.grantee <> n.nspowner
-        ) THEN{drops}
+        ) THEN
+            {drops}
             DROP SCHEMA {SCHEMA};
         END IF;
     END IF;
 END
 ",
+        drops = drops.join("\n            "),
         wanted = quote_literal(plan.role),
         mark = quote_literal(SCHEMA_MARK),
     );

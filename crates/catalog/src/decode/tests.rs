@@ -1,5 +1,7 @@
 use super::decode;
-use pgattest_model::{Facts, Missing, Observation, ObservationId, Outcome};
+use crate::groups::GROUPS;
+use crate::wrapper::Wrapper;
+use pgattest_model::{Facts, Missing, Observation, ObservationId, Outcome, ServerVersion};
 use proptest::prelude::*;
 
 const SERVER: &str = "server_version_num,version_text,system_identifier,in_recovery,started_at,configuration_loaded_at,\
@@ -338,4 +340,136 @@ proptest! {
         csv[at] = byte;
         let _ = decode(&[cluster("server", SERVER), cluster("databases", csv)]);
     }
+}
+
+const VERIFIERS: &str = "role,kind,iterations\n10,scram-sha-256,4096\n";
+
+/// The row of `wrappers` for the function that pgattest prints, with one thing replaced by another.
+fn wrappers_with(good: &str, other: &str) -> Observation {
+    let wrapper = Wrapper::of(
+        GROUPS
+            .iter()
+            .find(|group| group.name == "verifiers")
+            .unwrap(),
+    )
+    .unwrap();
+    let digest = wrapper.digest(ServerVersion(150_018));
+    let row = format!(
+        "20000,verifiers,0,f,sql,t,t,\"[[\"\"search_path\"\", \"\"pg_catalog, pg_temp\"\"]]\",\
+         \"[[\"\"role\"\", \"\"oid\"\", \"\"t\"\"], [\"\"kind\"\", \"\"text\"\", \"\"t\"\"], [\"\"iterations\"\", \"\"integer\"\", \"\"t\"\"]]\",\
+         {digest},t,[20001],t,[]\n"
+    );
+    assert!(good.is_empty() || row.contains(good), "{row}");
+    let row = if good.is_empty() {
+        row
+    } else {
+        row.replacen(good, other, 1)
+    };
+    cluster(
+        "wrappers",
+        format!(
+            "oid,name,arguments,kind,language,owner_is_superuser,security_definer,settings,columns,body_sha256,may_execute,\
+             executable_by,schema_owner_is_superuser,schema_creators\n{row}"
+        ),
+    )
+}
+
+fn verifiers_through_a_wrapper() -> Observation {
+    let mut observation = cluster("verifiers", VERIFIERS);
+    observation.query = crate::copy_statement("select * from pgattest.verifiers()");
+    observation
+}
+
+#[test]
+fn what_a_sound_wrapper_returned_counts() {
+    let mut observations = basics();
+    observations.extend([wrappers_with("", ""), verifiers_through_a_wrapper()]);
+    let facts = decode(&observations);
+    assert_eq!(facts.verifiers.here().unwrap().len(), 1);
+}
+
+#[test]
+fn what_another_function_returned_counts_for_nothing() {
+    for (good, other, why) in [
+        (",sql,t,t,", ",sql,f,t,", "its owner is not a superuser"),
+        (",sql,t,t,", ",sql,t,f,", "it is not SECURITY DEFINER"),
+        (
+            ",sql,",
+            ",plpgsql,",
+            "its text is not the one that this version of pgattest prints for PostgreSQL 15",
+        ),
+        ("pg_catalog, pg_temp", "public, pg_temp", "it is not pinned"),
+        (",[20001],", ",\"[0,20001]\",", "PUBLIC may execute it"),
+        ("20000,verifiers,", "20000,sessions,", "it is not there"),
+    ] {
+        let mut observations = basics();
+        observations.extend([wrappers_with(good, other), verifiers_through_a_wrapper()]);
+        let missing = missing(&decode(&observations).verifiers);
+        assert!(
+            missing
+                .why
+                .contains("`cluster/verifiers` was read through pgattest.verifiers()")
+                && missing.why.contains(why),
+            "{missing:?}"
+        );
+        assert!(missing.grant.unwrap().contains("`pgattest grants` again"));
+    }
+}
+
+#[test]
+fn a_wrapper_that_nobody_looked_at_counts_for_nothing() {
+    let missing = missing(&basics_and(verifiers_through_a_wrapper()).verifiers);
+    assert_eq!(
+        missing.why,
+        "`cluster/verifiers` was read through pgattest.verifiers(), and whether that is to be trusted is not known: \
+         `cluster/wrappers` was not collected"
+    );
+}
+
+#[test]
+fn a_refusal_says_why_the_wrapper_was_not_asked() {
+    let mut observations = basics();
+    let id = ObservationId::cluster("verifiers");
+    observations.extend([
+        wrappers_with(",sql,t,t,", ",sql,f,t,"),
+        refused(
+            id,
+            "permission denied for table pg_authid",
+            Some("GRANT SELECT ..;"),
+        ),
+    ]);
+    let missing = missing(&decode(&observations).verifiers);
+    assert!(
+        missing
+            .why
+            .ends_with("; pgattest.verifiers() was not asked: its owner is not a superuser"),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn settings_read_through_a_wrapper_are_all_there() {
+    let group = GROUPS
+        .iter()
+        .find(|group| group.name == "settings")
+        .unwrap();
+    let wrapper = Wrapper::of(group).unwrap();
+    let columns: Vec<String> = wrapper
+        .columns
+        .iter()
+        .map(|(name, kind)| format!("[\"\"{name}\"\",\"\"{kind}\"\",\"\"t\"\"]"))
+        .collect();
+    let rows = format!(
+        "oid,name,arguments,kind,language,owner_is_superuser,security_definer,settings,columns,body_sha256,may_execute,\
+         executable_by,schema_owner_is_superuser,schema_creators\n\
+         20000,settings,0,f,sql,t,t,\"[[\"\"search_path\"\",\"\"pg_catalog, pg_temp\"\"]]\",\"[{}]\",{},t,[],t,[]\n",
+        columns.join(","),
+        wrapper.digest(ServerVersion(150_018)),
+    );
+    let mut settings = cluster("settings", SETTINGS);
+    settings.query = crate::copy_statement(&wrapper.select());
+    let mut observations = basics();
+    observations.extend([cluster("wrappers", rows), settings]);
+    let facts = decode(&observations);
+    assert!(facts.settings.here().unwrap().all_visible());
 }

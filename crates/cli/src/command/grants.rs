@@ -10,21 +10,18 @@ use pgattest_model::ServerVersion;
 use pgattest_model::ident::is_invisible;
 
 pub(crate) fn run(arguments: &GrantsArgs, printer: &Printer) -> Result<u8, Failure> {
-    let script = match arguments.postgres {
-        Some(major) => print(
-            arguments,
-            &Plan {
-                role: &arguments.role,
-                version: ServerVersion(major * 10_000),
-                home: None,
-                others: Vec::new(),
-                unnameable: Vec::new(),
-            },
-        ),
-        None => {
-            let survey = look(arguments, printer)?;
-            print(arguments, &plan(arguments, &survey)?)
-        }
+    let script = if let Some(major) = arguments.postgres {
+        let plan = Plan {
+            role: &arguments.role,
+            version: ServerVersion(major * 10_000),
+            home: None,
+            others: Vec::new(),
+            unnameable: Vec::new(),
+        };
+        print(arguments, &plan)
+    } else {
+        let survey = look(arguments, printer)?;
+        print(arguments, &plan(arguments, &survey)?)
     };
     let acts = |c: char| is_invisible(c) && c != '\n';
     if Printer::stdout_is_terminal() && script.contains(acts) {
