@@ -1,8 +1,9 @@
 //! Every group decodes on every major, with rows in it.
 
 use crate::common::{Look, look};
+use pgattest_catalog::auditor::{Plan, grant};
 use pgattest_model::facts::{AclClass, PolicyCommand, RelationKind, VerifierKind};
-use pgattest_model::{Observation, Outcome};
+use pgattest_model::{Observation, Outcome, ServerVersion};
 use pgattest_testkit::{Cluster, available_majors};
 
 /// At least one of everything that there is a group for.
@@ -79,6 +80,14 @@ async fn cluster(major: u32) -> Cluster {
             CREATE PUBLICATION filtered FOR TABLE app.orders (id, tenant_id) WHERE (total > 0);";
         cluster.execute("postgres", more).await.unwrap();
     }
+    let auditor = Plan {
+        role: "auditor",
+        version: ServerVersion(major * 10_000),
+        home: None,
+        others: Vec::new(),
+        unnameable: Vec::new(),
+    };
+    cluster.execute("postgres", &grant(&auditor)).await.unwrap();
     cluster
 }
 
@@ -125,6 +134,12 @@ async fn every_group_is_read_and_decoded_on_every_major() {
 
 fn the_facts_are_right(look: &Look, major: u32) {
     let facts = &look.facts;
+    let wrappers = look.inside("postgres").wrappers.here().unwrap();
+    assert_eq!(wrappers.len(), if major >= 15 { 10 } else { 9 });
+    assert!(
+        wrappers.iter().all(|wrapper| wrapper.fault.is_none()),
+        "{wrappers:?}"
+    );
     let roles = facts.roles.here().unwrap();
     let role = |name: &str| roles.iter().find(|role| role.name == name).unwrap();
     let (app, alice, readers) = (role("app"), role("alice"), role("readers"));
