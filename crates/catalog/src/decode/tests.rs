@@ -327,8 +327,8 @@ fn bytes_that_are_not_utf8_are_shown_as_such() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(csv in proptest::collection::vec(any::<u8>(), 0..400), rows in 0_u64..4, group in 0..super::GROUPS.len()) {
-        let group = &super::GROUPS[group];
+    fn no_bytes_make_it_panic(csv in proptest::collection::vec(any::<u8>(), 0..400), rows in 0_u64..4, group in 0..GROUPS.len()) {
+        let group = &GROUPS[group];
         let mut observations = basics();
         observations.push(observation(group.observation_id(5), Outcome::Rows { csv, rows }));
         let _ = decode(&observations);
