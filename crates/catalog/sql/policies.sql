@@ -8,8 +8,10 @@ select
     p.polpermissive as permissive,
     coalesce(pg_catalog.to_json(p.polroles::pg_catalog.int8[])::text, '[]') as roles,
     p.polqual is not null as has_using,
-    coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '') as using_expression,
+    --@ include policy-text pg_catalog.pg_get_expr(p.polqual, p.polrelid)
+    as using_expression,
     p.polwithcheck is not null as has_check,
-    coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), '') as check_expression
+    --@ include policy-text pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+    as check_expression
 from pg_catalog.pg_policy as p
 order by p.oid

@@ -3,7 +3,6 @@
 use crate::groups::{GROUPS, Group, Scope, door};
 use crate::rows::rows;
 use crate::wire;
-use pgattest_model::facts::{Database, DatabaseFacts, OwnSession, Server, Settings};
 use crate::wrapper::{self, WRAPPERS, Wrapper};
 use pgattest_model::facts::{self, Database, DatabaseFacts, OwnSession, Server, Settings};
 use pgattest_model::{

@@ -14,6 +14,10 @@ const FRAGMENTS: &[(&str, &str)] = &[
         "setting-name",
         include_str!("../sql/fragment/setting-name.sql"),
     ),
+    (
+        "policy-text",
+        include_str!("../sql/fragment/policy-text.sql"),
+    ),
     ("shape", include_str!("../sql/fragment/shape.sql")),
     (
         "system-object",

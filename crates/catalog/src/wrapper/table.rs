@@ -135,6 +135,16 @@ pub(crate) static WRAPPERS: &[Wrapper] = &[
         ],
     },
     Wrapper {
+        scope: Scope::Cluster,
+        group: "subscription-secrets",
+        purpose: "whether the connection strings of subscriptions hold a password; never the strings",
+        columns: &[
+            ("oid", "oid"),
+            ("holds_password", "boolean"),
+            ("password_required", "boolean"),
+        ],
+    },
+    Wrapper {
         scope: Scope::Database,
         group: "user-mappings",
         purpose: "user mappings with the names of their options; no values",
@@ -144,6 +154,18 @@ pub(crate) static WRAPPERS: &[Wrapper] = &[
             ("server", "oid"),
             ("options_visible", "boolean"),
             ("option_keys", "text"),
+        ],
+    },
+    Wrapper {
+        scope: Scope::Database,
+        group: "option-marks",
+        purpose: "what the options of foreign servers, tables and user mappings give away, as words; no values",
+        columns: &[
+            ("class", "text"),
+            ("object", "oid"),
+            ("server", "oid"),
+            ("visible", "boolean"),
+            ("marks", "text"),
         ],
     },
     Wrapper {

@@ -61,20 +61,29 @@ impl Check for UserMappings {
         let roles = context.facts.roles.here()?;
         let mut findings = Vec::new();
         for here in mappings.iter().filter(|here| !here.rows.is_empty()) {
-            let hidden = here.rows.iter().filter(|row| !row.options_visible).count();
-            if hidden > 0 {
-                not_seen.push(
-                    Missing::because(format!(
-                        "the options of {hidden} user mappings in database `{}` are shown to superusers only; audit as one to see what they hold",
-                        here.database.name
-                    ))
-                    .seen_in(here.rows.from.clone()),
-                );
-            }
             match seen(here.database, here.rows.from) {
                 Ok(seen) => {
-                    let observations = [seen.observations, vec![roles.from.clone()]].concat();
-                    for row in here.rows.iter().filter(|row| row.options_visible) {
+                    // Both were asked by the same role, and yet one may have been asked through a function and the other not.
+                    let is_visible = |row: &&UserMapping| {
+                        row.options_visible
+                            && seen
+                                .marks
+                                .get(&row.oid)
+                                .is_some_and(|marked| marked.visible)
+                    };
+                    let hidden = here.rows.len() - here.rows.iter().filter(is_visible).count();
+                    if hidden > 0 {
+                        not_seen.push(
+                            Missing::because(format!(
+                                "the options of {hidden} user mappings in database `{}` are shown to superusers only; audit as one to see what they hold",
+                                here.database.name
+                            ))
+                            .seen_in(here.rows.from.clone()),
+                        );
+                    }
+                    let observations =
+                        [&seen.observations[..], std::slice::from_ref(roles.from)].concat();
+                    for row in here.rows.iter().filter(is_visible) {
                         let marked = seen.marks.get(&row.oid).copied();
                         findings.extend(judge(
                             context,

@@ -3,8 +3,8 @@
 mod audit;
 mod completions;
 mod explain;
-mod hba;
 mod grants;
+mod hba;
 mod key;
 mod ledger;
 mod prove;

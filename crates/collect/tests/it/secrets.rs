@@ -53,6 +53,7 @@ async fn planted_secrets_are_in_no_observation() {
             CREATE VIEW opened AS SELECT hmac(substr('a(b', 1, 1)::text, 'canaryHmac', 'sha256');
             CREATE TABLE t (a int, b text DEFAULT encode(hmac('a', 'canaryDefault', 'sha256'), 'hex'));
             CREATE INDEX ON t (hmac(b, 'canaryIndex', 'sha256'));
+            CREATE POLICY signed ON t USING (hmac(b, 'canaryPolicy''s', 'sha256') = decode(current_setting('app.mac', true), 'hex'));
             CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
             CREATE TRIGGER tell BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tell('postgres://u:canaryTrigger@h/d');
         ";
@@ -84,6 +85,14 @@ async fn planted_secrets_are_in_no_observation() {
         for hash in hashes.iter().flatten().flatten() {
             assert!(!contains(&everything, hash), "{major}: a verifier");
         }
+        let policies = look.inside("postgres").policies.here().unwrap();
+        assert!(
+            policies[0]
+                .using_expression
+                .contains("current_setting('app.mac'::text, true)"),
+            "{}: the name of a setting is no secret",
+            policies[0].using_expression
+        );
         what_stays_is_reported_as_a_kind(&look);
         what_code_and_options_give_away_is_marked(&look);
     }

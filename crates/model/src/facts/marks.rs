@@ -1,7 +1,7 @@
 //! What texts that stay in the server give away.
 
 use super::Oid;
-use super::field::json;
+use super::field::{flag, json};
 use crate::ident::{qualified, quote_ident};
 use serde::Deserialize;
 
@@ -105,8 +105,7 @@ pub enum CodeMark {
     SetsAuditSetting,
 }
 
-/// What the options of one foreign object give away. A user mapping's are hidden from most roles: ask
-/// [`UserMapping::options_visible`](super::UserMapping) first.
+/// What the options of one foreign object give away. A user mapping's are hidden from most roles.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MarkedOptions {
     /// What it is.
@@ -115,6 +114,9 @@ pub struct MarkedOptions {
     pub object: Oid,
     /// The foreign server it belongs to; 0 for a wrapper.
     pub server: Oid,
+    /// Whether the options could be looked at: without it, no marks say nothing.
+    #[serde(deserialize_with = "flag")]
+    pub visible: bool,
     /// What the options give away.
     #[serde(deserialize_with = "json")]
     pub marks: Vec<OptionMark>,
