@@ -1,5 +1,6 @@
 //! What gives a role a privilege.
 
+use super::shape::Shape;
 use super::{Object, Predefined, Privileges, Right, Rights, View};
 use crate::roles::Route;
 use pgattest_model::facts::{Acl, AclClass, Oid, PUBLIC};
@@ -71,6 +72,17 @@ impl fmt::Display for Because<'_> {
     }
 }
 
+/// Something that gives a role privileges on one object, with everything it gives.
+#[derive(Clone, Debug)]
+pub struct Ground<'a> {
+    /// What gives them.
+    pub source: Source<'a>,
+    /// How the role comes to what gives them; no steps when they are given to the role itself or to everyone.
+    pub route: Route,
+    /// What it gives, with the options to grant.
+    pub rights: Rights,
+}
+
 impl<'a> Privileges<'a> {
     /// Every reason why the role holds the privilege in a view, the ones that need least first; none when it does not hold it,
     /// or when the role or the object is not known. Each comes with its shortest route.
@@ -103,67 +115,84 @@ impl<'a> Privileges<'a> {
         right: Right,
         has: impl Fn(Rights) -> bool,
     ) -> Vec<Because<'a>> {
-        if self
-            .rights(view, role, object)
-            .is_none_or(|rights| !has(rights))
-        {
+        self.grounds(view, role, object)
+            .into_iter()
+            .filter(|ground| has(ground.rights))
+            .map(|ground| Because {
+                source: ground.source,
+                route: ground.route,
+                right,
+            })
+            .collect()
+    }
+
+    /// Everything that gives the role something on the object: what [`Self::because`] tells of one privilege, for all of them
+    /// at once and in the same order.
+    pub fn grounds(&self, view: View, role: Oid, object: Object<'_>) -> Vec<Ground<'a>> {
+        if self.rights(view, role, object).is_none_or(Rights::is_empty) {
             return Vec::new();
         }
         let graph = self.graph;
-        let mut reasons = Vec::new();
-        let mut note = |source: Source<'a>, route: Option<Route>| {
-            reasons.extend(route.map(|route| Because {
+        let mut grounds = Vec::new();
+        let is_column = object.class == AclClass::Column;
+        let mut note = |source: Source<'a>, rights: Rights, route: &dyn Fn() -> Option<Route>| {
+            let rights = if is_column {
+                rights.intersection(Shape::column_rights())
+            } else {
+                rights
+            };
+            if rights.is_empty() {
+                return;
+            }
+            grounds.extend(route().map(|route| Ground {
                 source,
                 route,
-                right,
+                rights,
             }));
         };
-        let superuser = graph.route_to_any(view, role, |role, acting| acting && role.superuser);
-        note(Source::Superuser, superuser);
+        note(Source::Superuser, self.all(object.class), &|| {
+            graph.route_to_any(view, role, |role, acting| acting && role.superuser)
+        });
         let mut places = vec![object];
-        if object.class == AclClass::Column {
+        if is_column {
             places.push(Object::relation(object.oid));
         }
         for place in places {
             let Some(shape) = self.shape(place) else {
                 continue;
             };
-            for acl in self.rows_of(place).iter().copied() {
-                if !has(shape.allowed(Rights::given(&acl.privileges))) {
-                    continue;
-                }
+            for acl in self.rows(place).iter().copied() {
+                let given = shape.allowed(Rights::given(&acl.privileges));
                 let grantor = graph
                     .name(acl.grantor)
                     .map_or_else(|| acl.grantor.to_string(), str::to_owned);
                 if acl.grantee == PUBLIC {
-                    note(
-                        Source::Public { acl, grantor },
-                        graph.route(View::InForce, role, role),
-                    );
+                    note(Source::Public { acl, grantor }, given, &|| {
+                        graph.route(View::InForce, role, role)
+                    });
                 } else {
-                    note(
-                        Source::Granted { acl, grantor },
-                        graph.route(view, role, acl.grantee),
-                    );
+                    note(Source::Granted { acl, grantor }, given, &|| {
+                        graph.route(view, role, acl.grantee)
+                    });
                 }
             }
             for (predefined, at) in &self.predefined {
-                if has(shape.allowed(predefined.gives(shape.class)))
-                    && let Some(target) = graph.at(*at)
-                {
-                    note(
-                        Source::Predefined(*predefined),
-                        graph.route(view, role, target.oid),
-                    );
+                let gives = shape.allowed(predefined.gives(shape.class));
+                if let Some(target) = graph.at(*at) {
+                    note(Source::Predefined(*predefined), gives, &|| {
+                        graph.route(view, role, target.oid)
+                    });
                 }
             }
-            if has(self.class(shape.class).only_options())
-                && let Some(owner) = shape.owner.and_then(|owner| graph.at(owner as usize))
-            {
-                note(Source::Owner, graph.route(view, role, owner.oid));
+            if let Some(owner) = shape.owner.and_then(|owner| graph.at(owner as usize)) {
+                note(
+                    Source::Owner,
+                    self.class(shape.class).only_options(),
+                    &|| graph.route(view, role, owner.oid),
+                );
             }
         }
-        reasons.sort_by_key(|reason| (reason.route.view(), reason.route.steps.len()));
-        reasons
+        grounds.sort_by_key(|ground| (ground.route.view(), ground.route.steps.len()));
+        grounds
     }
 }

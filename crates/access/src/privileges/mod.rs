@@ -20,7 +20,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use because::{Because, Source};
+pub use because::{Because, Ground, Source};
 pub use object::Object;
 pub use predefined::Predefined;
 pub use right::{Right, Rights};
@@ -260,6 +260,17 @@ impl<'a> Privileges<'a> {
         )
     }
 
+    /// What everybody holds on the object by a grant to PUBLIC. `None` when the object is not known.
+    pub fn of_public(&self, object: Object<'_>) -> Option<Rights> {
+        let own = self.shape(object).map(|shape| shape.allowed(shape.public));
+        if object.class != AclClass::Column {
+            return own;
+        }
+        let whole = self.of_public(Object::relation(object.oid))?;
+        let whole = whole.intersection(Shape::column_rights());
+        Some(own.map_or(whole, |own| own.union(whole)))
+    }
+
     fn everyone(
         &self,
         view: View,
@@ -365,8 +376,8 @@ impl<'a> Privileges<'a> {
         self.listed.get(at)
     }
 
-    /// The rows about an object.
-    fn rows_of(&self, object: Object<'_>) -> &[&'a Acl] {
+    /// The ACL entries about an object, as they were collected; none when it is not known.
+    pub fn rows(&self, object: Object<'_>) -> &[&'a Acl] {
         let Ok(at) = self
             .listed
             .binary_search_by(|listed| listed.object.cmp(&object))

@@ -115,6 +115,22 @@ impl RoleGraph {
         members
     }
 
+    /// Login roles that can `SET ROLE` to a role ([`Self::can_set_role_to`]), in the order of names, without the role itself:
+    /// those that have what a role is (SUPERUSER, REPLICATION), and not only what it was granted.
+    pub fn can_become(&self, role: Oid) -> Vec<&Role> {
+        let mut reached = RoleSet::empty(self);
+        if let Some(target) = self.position(role) {
+            reached.bits.insert(target);
+            self.spread(&mut reached, vec![target], Self::members_of, |edge| {
+                edge.set
+            });
+        }
+        reached
+            .roles()
+            .filter(|holder| holder.can_login && holder.oid != role)
+            .collect()
+    }
+
     fn closure(&self, member: Oid, follows: impl Fn(&Edge) -> bool) -> RoleSet<'_> {
         let mut reached = RoleSet::empty(self);
         if let Some(start) = self.position(member) {
