@@ -39,9 +39,9 @@ impl<'a> Subjects<'a> {
         let provider = Provider::of(context);
         Ok(Self {
             observations: reach::observations(context)?,
-            not_seen: reach::not_seen(&holders.becoming),
+            not_seen: reach::not_seen(holders.graph),
             count: holders
-                .becoming
+                .graph
                 .roles()
                 .filter(|role| is_ordinary(role, provider))
                 .count(),
@@ -57,7 +57,7 @@ impl<'a> Subjects<'a> {
     ) -> Vec<&Role> {
         let provider = Provider::of(context);
         self.holders
-            .becoming
+            .graph
             .roles()
             .filter(|role| {
                 is_ordinary(role, provider)

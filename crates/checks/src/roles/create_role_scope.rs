@@ -72,11 +72,11 @@ impl Check for CreateRoleScope {
             powers: Powers::new(context)?,
             self_grant: SelfGrant::read(context)?,
         };
-        let mut not_seen = reach::not_seen(&judge.holders.becoming);
+        let mut not_seen = reach::not_seen(judge.holders.graph);
         let provider = Provider::of(context);
         let ordinary: Vec<&Role> = judge
             .holders
-            .becoming
+            .graph
             .roles()
             .filter(|role| is_ordinary(role, provider))
             .collect();

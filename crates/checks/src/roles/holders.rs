@@ -1,6 +1,5 @@
 //! Who can use what a role has for itself alone: attributes are never inherited, a session has them after `SET ROLE`.
 
-use super::reach;
 use crate::context::Context;
 use pgattest_access::RoleGraph;
 use pgattest_model::facts::{Oid, Role};
@@ -11,9 +10,7 @@ use std::collections::BTreeMap;
 
 /// The ways to become each role.
 pub(super) struct Holders<'a> {
-    graph: &'a RoleGraph,
-    /// Memberships that allow `SET ROLE`, and nothing else.
-    pub(super) becoming: RoleGraph,
+    pub(super) graph: &'a RoleGraph,
     /// For each role, the first login role that may grant it to itself.
     granting: OnceCell<BTreeMap<Oid, Oid>>,
 }
@@ -50,7 +47,6 @@ impl<'a> Holders<'a> {
     pub(super) fn new(context: &'a Context<'_>) -> Result<Self, Missing> {
         Ok(Self {
             graph: context.role_graph()?,
-            becoming: reach::set_role_graph(context)?,
             granting: OnceCell::new(),
         })
     }
@@ -64,14 +60,14 @@ impl<'a> Holders<'a> {
             };
         }
         let holders: Vec<&Role> = self
-            .becoming
-            .holders(role.oid)
+            .graph
+            .can_become(role.oid)
             .into_iter()
             .filter(|holder| !holder.superuser)
             .collect();
         let path = holders
             .first()
-            .and_then(|first| self.becoming.path(first.oid, role.oid));
+            .and_then(|first| self.graph.set_role_path(first.oid, role.oid));
         let (words, away) = match (path, holders.len()) {
             (Some(path), 1) => (format!("is open to a login role ({path})"), Away::Here),
             (Some(path), count) => (

@@ -69,7 +69,6 @@ impl Check for MembershipOptions {
         let judge = Judge {
             context,
             graph: context.role_graph()?,
-            becoming: reach::set_role_graph(context)?,
             observations: reach::observations(context)?,
         };
         let mut by_member: BTreeMap<Oid, Vec<&Membership>> = BTreeMap::new();
@@ -130,7 +129,6 @@ impl Narrowed {
 struct Judge<'a, 'f> {
     context: &'a Context<'f>,
     graph: &'a RoleGraph,
-    becoming: RoleGraph,
     observations: Vec<ObservationId>,
 }
 
@@ -151,7 +149,7 @@ impl Judge<'_, '_> {
     /// The way round a narrowed membership.
     fn way(&self, narrowed: Narrowed, member: Oid, role: Oid) -> Option<Path> {
         match narrowed {
-            Narrowed::Set => self.becoming.path(member, role),
+            Narrowed::Set => self.graph.set_role_path(member, role),
             Narrowed::Inherit => self
                 .graph
                 .path(member, role)

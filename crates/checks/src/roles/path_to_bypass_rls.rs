@@ -56,11 +56,11 @@ impl Check for PathToBypassRls {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
-        let becoming = reach::set_role_graph(context)?;
+        let graph = context.role_graph()?;
         let observations = reach::observations(context)?;
-        let not_seen = reach::not_seen(&becoming);
+        let not_seen = reach::not_seen(graph);
         let provider = Provider::of(context);
-        let bound: Vec<&Role> = becoming
+        let bound: Vec<&Role> = graph
             .logins()
             .filter(|role| is_ordinary(role, provider) && !role.bypass_rls)
             .collect();
@@ -74,14 +74,14 @@ impl Check for PathToBypassRls {
             .iter()
             .filter(|login| !is_named(login, &[&access.bypass_rls, &access.superusers]))
             .filter_map(|login| {
-                let (path, what) = way_out(context, &becoming, login)?;
+                let (path, what) = way_out(context, graph, login)?;
                 let (name, end) = (quote_ident(&login.name), quote_ident(reach::end(&path)));
                 Some(Finding {
                     cause: "login role leaves row-level security with SET ROLE".to_owned(),
                     detail: format!("role {name} can become {what} {end}: {path}"),
                     severity: Severity::High,
                     observations: observations.clone(),
-                    remediation: reach::revoke_last(context, &becoming, &path),
+                    remediation: reach::revoke_last(context, graph, &path),
                     subject: Subject::cluster(SubjectKind::Role, name),
                 })
             })
@@ -98,19 +98,15 @@ impl Check for PathToBypassRls {
 }
 
 /// The nearest role that policies do not bind, and what it is.
-fn way_out(
-    context: &Context<'_>,
-    becoming: &RoleGraph,
-    login: &Role,
-) -> Option<(Path, &'static str)> {
+fn way_out(context: &Context<'_>, graph: &RoleGraph, login: &Role) -> Option<(Path, &'static str)> {
     let bypasses = |role: &Role| {
         role.bypass_rls && !role.superuser && !is_named(role, &[&context.policy.access.bypass_rls])
     };
-    let attribute = becoming
-        .path_to_any(login.oid, bypasses)
+    let attribute = graph
+        .set_role_path_to_any(login.oid, bypasses)
         .map(|path| (path, "BYPASSRLS role"));
     attribute.or_else(|| {
-        let path = becoming.path_to_any(login.oid, |role| role.superuser)?;
+        let path = graph.set_role_path_to_any(login.oid, |role| role.superuser)?;
         Some((path, "superuser"))
     })
 }

@@ -62,7 +62,6 @@ impl Check for PathToSuperuser {
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
         let graph = context.role_graph()?;
-        let becoming = reach::set_role_graph(context)?;
         let observations = reach::observations(context)?;
         let logins = reach::ordinary_logins(graph);
         let not_seen = reach::not_seen(graph);
@@ -75,7 +74,7 @@ impl Check for PathToSuperuser {
             .iter()
             .filter(|login| !is_approved(context, login))
             .filter_map(|login| {
-                let way = Way::find(login, graph, &becoming)?;
+                let way = Way::find(login, graph)?;
                 Some(Finding {
                     subject: Subject::cluster(SubjectKind::Role, quote_ident(&login.name)),
                     cause: way.cause().to_owned(),
@@ -115,10 +114,10 @@ enum Way {
 }
 
 impl Way {
-    fn find(login: &Role, graph: &RoleGraph, becoming: &RoleGraph) -> Option<Self> {
+    fn find(login: &Role, graph: &RoleGraph) -> Option<Self> {
         let managed = |role: &Role| MANAGED.contains(&role.name.as_str());
-        becoming
-            .path_to_any(login.oid, |role| role.superuser)
+        graph
+            .set_role_path_to_any(login.oid, |role| role.superuser)
             .map(Self::Becomes)
             .or_else(|| {
                 graph
@@ -162,7 +161,6 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::Way;
-    use crate::roles::reach::only_set_role;
     use pgattest_access::RoleGraph;
     use pgattest_model::ServerVersion;
     use pgattest_model::facts::{Membership, Oid, Role};
@@ -205,11 +203,7 @@ mod tests {
             .collect();
         let version = ServerVersion(160_004);
         let graph = RoleGraph::new(&roles, &memberships, version);
-        let found = Way::find(
-            &roles[0],
-            &graph,
-            &only_set_role(&roles, &memberships, version),
-        );
+        let found = Way::find(&roles[0], &graph);
         let words = found.map(|way| (way.cause(), way.path().to_string()));
         assert_eq!(
             words,

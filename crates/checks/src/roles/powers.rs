@@ -1,6 +1,5 @@
 //! What being able to act as a role leads to, beyond the role itself.
 
-use super::reach;
 use crate::context::Context;
 use pgattest_access::RoleGraph;
 use pgattest_model::Missing;
@@ -28,7 +27,6 @@ const ATTRIBUTES: [Attribute; 3] = [
 /// Where memberships lead.
 pub(super) struct Powers<'a> {
     graph: &'a RoleGraph,
-    becoming: RoleGraph,
 }
 
 impl<'a> Powers<'a> {
@@ -36,7 +34,6 @@ impl<'a> Powers<'a> {
     pub(super) fn new(context: &'a Context<'_>) -> Result<Self, Missing> {
         Ok(Self {
             graph: context.role_graph()?,
-            becoming: reach::set_role_graph(context)?,
         })
     }
 
@@ -45,7 +42,7 @@ impl<'a> Powers<'a> {
     pub(super) fn worst(&self, roles: &[Oid]) -> Option<String> {
         let attribute = ATTRIBUTES.iter().find_map(|(held, called)| {
             roles.iter().find_map(|&oid| {
-                let becomes = self.becoming.can_set_role_to(oid);
+                let becomes = self.graph.can_set_role_to(oid);
                 let role = becomes.roles().find(|role| held(role))?;
                 Some((*called, quote_ident(&role.name)))
             })

@@ -2,42 +2,13 @@
 
 use crate::context::Context;
 use pgattest_access::{Path, RoleGraph};
-use pgattest_model::facts::{Membership, Oid, Role};
+use pgattest_model::facts::{Oid, Role};
 use pgattest_model::ident::quote_ident;
-use pgattest_model::{Missing, ObservationId, ServerVersion};
+use pgattest_model::{Missing, ObservationId};
 use std::collections::BTreeSet;
 
 /// The first version in which one membership can be granted by several grantors, and is revoked from each of them.
 pub(super) const GRANTORS_PER_MEMBERSHIP: u32 = 16;
-
-/// The memberships that can be used with `SET ROLE`, and nothing else: attributes such as SUPERUSER and BYPASSRLS are never
-/// inherited, a session has them only after it has become the role.
-pub(super) fn set_role_graph(context: &Context<'_>) -> Result<RoleGraph, Missing> {
-    let roles = context.facts.roles.here()?;
-    let memberships = context.facts.memberships.here()?;
-    Ok(only_set_role(
-        roles.value,
-        memberships.value,
-        context.version()?,
-    ))
-}
-
-/// See [`set_role_graph`].
-pub(super) fn only_set_role(
-    roles: &[Role],
-    memberships: &[Membership],
-    version: ServerVersion,
-) -> RoleGraph {
-    let usable: Vec<Membership> = memberships
-        .iter()
-        .filter(|membership| membership.set_option)
-        .map(|membership| Membership {
-            inherit_option: false,
-            ..membership.clone()
-        })
-        .collect();
-    RoleGraph::new(roles, &usable, version)
-}
 
 /// The observations that a statement about who reaches whom rests on.
 pub(crate) fn observations(context: &Context<'_>) -> Result<Vec<ObservationId>, Missing> {

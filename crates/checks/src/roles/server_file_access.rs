@@ -33,8 +33,9 @@ declare_check! {
     /// Load and unload data through the client (`COPY .. FROM STDIN`, `\copy` in psql), which needs no such role, and revoke the
     /// membership: `REVOKE pg_read_server_files FROM loader;`.
     ///
-    /// A role with ADMIN OPTION on one of the three, and before PostgreSQL 16 any role with CREATEROLE, can grant it to itself;
-    /// that is not judged here. Nor are functions in untrusted languages and foreign-data wrappers, which are other ways out.
+    /// A role with ADMIN OPTION on one of the three, and before PostgreSQL 16 any role with CREATEROLE, can grant it to itself:
+    /// ROL-04, ROL-05 and ROL-10 judge that. Functions, languages and foreign-data wrappers that lead out of the database are
+    /// judged with the grants on them. `pgattest access --to-superuser` shows every way that is known, of every login role.
     ///
     /// ## References
     /// - PostgreSQL documentation, chapter 22.5, Predefined Roles (numbers of version 15)
