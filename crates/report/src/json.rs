@@ -9,6 +9,8 @@ mod document;
 mod escape;
 mod waivers;
 
+pub(crate) use escape::pretty;
+
 pub use diff::{Difference, ParseError, diff};
 pub use document::{
     Check, Checklist, Control, Criterion, CriterionCheck, DiagnosticWord, Document, Finding,
@@ -26,7 +28,7 @@ pub const SCHEMA: &str = "pgattest.audit/1";
 /// Renders an audit as JSON: indented, in a fixed order, ASCII escapes for invisible characters, and a newline at the end.
 /// The same audit gives the same bytes.
 pub fn render(audit: &Audit) -> String {
-    escape::pretty(&build::document(audit))
+    pretty(&build::document(audit))
 }
 
 /// The JSON Schema (2020-12) of [`render`]'s output. Ends with a newline.
@@ -34,5 +36,5 @@ pub fn schema() -> String {
     let generator = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator();
-    escape::pretty(&generator.into_root_schema_for::<Document<'static>>())
+    pretty(&generator.into_root_schema_for::<Document<'static>>())
 }

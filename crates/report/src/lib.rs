@@ -4,6 +4,7 @@
 //! same bytes. Names in an audit are hostile, so each format escapes for its own medium: the terminal and HTML show control
 //! characters and bidirectional overrides as `\u{..}`, JSON writes them as `\uXXXX`.
 
+pub mod access;
 pub mod csv;
 pub mod explain;
 pub mod html;
