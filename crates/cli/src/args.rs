@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pgattest_catalog::auditor::DEFAULT_ROLE;
+use pgattest_access::Right;
 use pgattest_model::Severity;
 use std::path::PathBuf;
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     /// Try on the live system what settings only promise
     #[command(subcommand)]
     Prove(ProveCommand),
+    /// Say who can do what, and how they come to it: one role, one object, or every way to superuser
+    Access(AccessArgs),
     /// Check an evidence package offline: signatures, digests, ledger proof, and every verdict again
     Verify(VerifyArgs),
     /// Print the SQL of a role that audits with as few rights as possible, or what undoes it; nothing is executed
@@ -137,6 +140,57 @@ pub(crate) struct TransportArgs {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ProofFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 answered, 2 the job could not be done.")]
+pub(crate) struct AccessArgs {
+    /// A connection string as psql takes it: a URL, `key=value` pairs, or a database's name
+    ///
+    /// What it leaves out comes from `service=`, the PG* environment variables and the password file, as in psql.
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: Option<String>,
+    /// What this role can do, by its name as the server has it
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Who can do what on this object, by its name as SQL: `public.orders`, `'schema app'`, `'function app.f'`
+    #[arg(long, value_name = "OBJECT")]
+    pub(crate) on: Option<String>,
+    /// With --role or --on: this privilege only, SELECT for instance
+    #[arg(long, value_name = "PRIVILEGE", value_parser = parse_right)]
+    pub(crate) privilege: Option<Right>,
+    /// The ways to superuser, to the server's operating-system account and to all data, of every login or of --role
+    #[arg(long, conflicts_with_all = ["on", "privilege"])]
+    pub(crate) to_superuser: bool,
+    /// How far a role is thought to go for what it holds
+    #[arg(long, value_enum, default_value_t = ViewArg::GrantItself)]
+    pub(crate) view: ViewArg,
+    /// Text or JSON
+    #[arg(long, value_enum, default_value_t = AccessFormat::Text)]
+    pub(crate) format: AccessFormat,
+    /// Databases to look into at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    /// The longest that one query may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) statement_timeout: u32,
+}
+
+/// `--view`: each goes as far as the one before it, and further.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ViewArg {
+    /// What it has as it is, by inheritance
+    InForce,
+    /// And what the roles have that it can SET ROLE to
+    SetRole,
+    /// And what the roles have that it can grant itself
+    GrantItself,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum AccessFormat {
     Text,
     Json,
 }
@@ -342,6 +396,12 @@ fn parse_role(text: &str) -> Result<String, String> {
         return Err("PostgreSQL keeps this name for itself".to_owned());
     }
     Ok(text.to_owned())
+fn parse_right(text: &str) -> Result<Right, String> {
+    let name = text.replace(['-', '_'], " ").to_ascii_uppercase();
+    Right::named(&name).ok_or_else(|| {
+        let all: Vec<&str> = Right::ALL.into_iter().map(Right::name).collect();
+        format!("it is none of {}", all.join(", "))
+    })
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {

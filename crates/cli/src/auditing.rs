@@ -35,7 +35,8 @@ fn day(run: &Run, observations: &[Observation]) -> Date {
     })
 }
 
-fn identify(facts: &Facts, observations: &[Observation]) -> TargetIdentity {
+/// Which cluster it was, and who looked.
+pub(crate) fn identify(facts: &Facts, observations: &[Observation]) -> TargetIdentity {
     let server = facts.server.here().ok();
     let text = |field: fn(&pgattest_model::facts::Server) -> &String| {
         server

@@ -5,6 +5,7 @@ mod auditing;
 mod command;
 mod failure;
 mod home;
+mod looking;
 mod output_file;
 mod policy_file;
 mod printer;

@@ -4,16 +4,15 @@ use crate::args::{AuditArgs, Format, FormatKind};
 use crate::auditing;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
+use crate::looking::{collect, resolve};
 use crate::output_file::write_atomically;
 use crate::policy_file::{self, PolicyFile};
 use crate::printer::Printer;
-use crate::progress::Progress;
 use crate::sealing;
 use pgattest_checks::crosswalk::crosswalk;
-use pgattest_collect::{CollectError, Collection, Limits, collect_until};
+use pgattest_collect::Limits;
 use pgattest_model::{Audit, Run, Status};
 use pgattest_report::{Screen, csv, html, json, junit, pull_request, sarif, text};
-use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
         .map(|out| prepare(out, arguments))
         .transpose()?;
 
-    let collection = collect(&options, arguments, printer)?;
+    let collection = collect(&options, limits(arguments), printer)?;
     let run = Run {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: canonical(&collection.started_at)?,
@@ -90,12 +89,8 @@ fn prepare(out: &Path, arguments: &AuditArgs) -> Result<Home, Failure> {
     Home::at(&arguments.home)
 }
 
-fn collect(
-    options: &ConnectOptions,
-    arguments: &AuditArgs,
-    printer: &Printer,
-) -> Result<Collection, Failure> {
-    let limits = Limits {
+fn limits(arguments: &AuditArgs) -> Limits {
+    Limits {
         concurrency: usize::from(arguments.concurrency),
         statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
         probe: !arguments.no_probe,

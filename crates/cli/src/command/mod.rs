@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod access;
 mod audit;
 mod completions;
 mod explain;
@@ -18,6 +19,7 @@ use crate::printer::Printer;
 /// Runs a subcommand; the value is the exit code.
 pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
     match command {
+        Command::Access(arguments) => access::run(&arguments, printer),
         Command::Audit(arguments) => audit::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),

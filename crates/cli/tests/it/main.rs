@@ -6,6 +6,7 @@
 )]
 
 mod auditor_role;
+mod access;
 mod errors;
 mod grants;
 mod hardened;
