@@ -293,6 +293,98 @@ async fn a_role_is_told_in_groups_with_what_is_in_the_way() {
     }
 }
 
+/// What gave it counts as much as what is given: the same privilege from another grantor is another group.
+#[tokio::test]
+async fn objects_that_are_alike_are_told_once() {
+    let cluster = cluster(18).await;
+    cluster
+        .execute(
+            "postgres",
+            "DO $$ BEGIN FOR n IN 1..400 LOOP
+                 EXECUTE format('CREATE TABLE shop.t%s (id int)', n);
+                 EXECUTE format('ALTER TABLE shop.t%s OWNER TO owner', n);
+                 EXECUTE format('GRANT SELECT ON shop.t%s TO loader', n);
+             END LOOP; END $$;
+             REVOKE SELECT ON shop.t7 FROM loader;
+             GRANT SELECT ON shop.t7 TO app WITH GRANT OPTION;
+             SET ROLE app; GRANT SELECT ON shop.t7 TO loader; RESET ROLE;
+             GRANT USAGE ON SCHEMA shop TO loader",
+        )
+        .await
+        .unwrap();
+    let desk = Desk::new();
+    let document = read(
+        &desk,
+        &cluster,
+        &["--role", "loader", "--privilege", "select"],
+    );
+    let place = &document["answer"]["places"][0];
+    let groups: Vec<String> = place["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| {
+            format!(
+                "{} {}",
+                group["objects"].as_array().unwrap().len(),
+                holding(&group["holding"])
+            )
+        })
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            "399 SELECT <- SELECT granted to loader by owner",
+            "1 SELECT <- SELECT granted to loader by app",
+            "1 SELECT <- SELECT granted to PUBLIC by owner",
+        ]
+    );
+    let answer = ask(
+        &desk,
+        &cluster,
+        &["--role", "loader", "--privilege", "select"],
+    );
+    answer.assert_says(
+        "on 399 tables: shop.t1, shop.t10, shop.t100, shop.t101, shop.t102 and 394 more",
+    );
+    // The databases' CONNECT is reader's: nothing of this is in reach.
+    answer.assert_says("out of reach without CONNECT on database postgres");
+}
+
+#[tokio::test]
+async fn a_sequence_a_language_and_a_parameter_have_what_they_can_have() {
+    let cluster = cluster(18).await;
+    cluster
+        .execute(
+            "postgres",
+            "GRANT ALL ON shop.numbers TO app; GRANT SET ON PARAMETER work_mem TO app",
+        )
+        .await
+        .unwrap();
+    let desk = Desk::new();
+    for (object, expected) in [
+        ("sequence shop.numbers", "SELECT, UPDATE, USAGE"),
+        ("parameter work_mem", "SET"),
+    ] {
+        let document = read(&desk, &cluster, &["--on", object, "--role", "app"]);
+        let holder = &document["answer"]["objects"][0]["holders"][0];
+        assert_eq!(words(&holder["holding"]["rights"]), expected, "{object}");
+    }
+    // Nobody granted it: superusers set it.
+    let document = read(&desk, &cluster, &["--on", "parameter shared_buffers"]);
+    let object = &document["answer"]["objects"][0];
+    assert_eq!(words(&object["superusers"]), "boss, postgres");
+    let holders = object["holders"].as_array().unwrap();
+    let names: Vec<&str> = holders.iter().map(|holder| text(&holder["role"])).collect();
+    assert_eq!(names, ["deploy"]);
+    let document = read(&desk, &cluster, &["--on", "language c", "--role", "app"]);
+    let public = &document["answer"]["objects"][0]["public"];
+    assert_eq!(
+        words(&public["blocked"]),
+        "of no use: only superusers write functions in a language that is not trusted"
+    );
+}
+
 #[tokio::test]
 async fn every_way_up_is_a_sentence_with_its_grade() {
     for major in [13, 18] {

@@ -117,13 +117,17 @@ impl Subject<'_> {
                 )
             })
         });
+        schema.into_iter().chain(self.untrusted()).collect()
+    }
+
+    /// What is in everybody's way who is no superuser.
+    pub(super) fn untrusted(&self) -> Option<String> {
         let untrusted = self.object.class == AclClass::Language
             && self.place.names.is_untrusted(self.object.oid);
-        let untrusted = untrusted.then(|| {
+        untrusted.then(|| {
             "of no use: only superusers write functions in a language that is not trusted"
                 .to_owned()
-        });
-        schema.into_iter().chain(untrusted).collect()
+        })
     }
 }
 

@@ -192,6 +192,7 @@ impl Ask<'_> {
             let public = privileges.of_public(object);
             public.is_some_and(|public| !public.contains(right))
         };
+        holding.blocked.extend(subject.untrusted());
         if let Some(schema) = subject.named.schema
             && lacks(Object::new(AclClass::Schema, schema), Right::Usage)
         {
