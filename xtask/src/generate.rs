@@ -4,7 +4,7 @@ use crate::repository::root;
 use anyhow::{Context, Result, bail, ensure};
 use pgattest_checks::{CHECKS, crosswalk};
 use pgattest_parse::policy;
-use pgattest_report::{json, page};
+use pgattest_report::{access, json, page};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,10 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
     files.insert(
         PathBuf::from("docs/schema/audit-1.schema.json"),
         json::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/access-1.schema.json"),
+        access::schema(),
     );
     files.insert(
         PathBuf::from("docs/schema/pgattest.toml.schema.json"),
