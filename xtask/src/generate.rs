@@ -119,6 +119,7 @@ fn command_reference() -> Result<String> {
     for command in [
         "",
         "audit",
+        "access",
         "verify",
         "explain",
         "key",

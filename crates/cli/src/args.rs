@@ -1,6 +1,6 @@
 //! The command line, as types.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pgattest_catalog::auditor::DEFAULT_ROLE;
 use pgattest_access::Right;
@@ -145,7 +145,10 @@ pub(crate) enum ProofFormat {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Exit codes: 0 answered, 2 the job could not be done.")]
+#[command(
+    group(ArgGroup::new("about").args(["role", "on"]).multiple(true)),
+    after_help = "Exit codes: 0 answered, 2 the job could not be done."
+)]
 pub(crate) struct AccessArgs {
     /// A connection string as psql takes it: a URL, `key=value` pairs, or a database's name
     ///
@@ -159,7 +162,7 @@ pub(crate) struct AccessArgs {
     #[arg(long, value_name = "OBJECT")]
     pub(crate) on: Option<String>,
     /// With --role or --on: this privilege only, SELECT for instance
-    #[arg(long, value_name = "PRIVILEGE", value_parser = parse_right)]
+    #[arg(long, value_name = "PRIVILEGE", value_parser = parse_right, requires = "about")]
     pub(crate) privilege: Option<Right>,
     /// The ways to superuser, to the server's operating-system account and to all data, of every login or of --role
     #[arg(long, conflicts_with_all = ["on", "privilege"])]

@@ -522,6 +522,7 @@ async fn what_is_not_there_is_an_error_with_a_hint() {
             &["--on", "shop.orders", "--privilege", "READ"],
             "it is none of SELECT",
         ),
+        (&["--privilege", "SELECT"], "were not provided"),
         (
             &["--on", "shop.orders", "--to-superuser"],
             "cannot be used with",
