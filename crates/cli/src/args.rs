@@ -2,8 +2,8 @@
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use pgattest_catalog::auditor::DEFAULT_ROLE;
 use pgattest_access::Right;
+use pgattest_catalog::auditor::DEFAULT_ROLE;
 use pgattest_model::Severity;
 use std::path::PathBuf;
 
@@ -399,6 +399,8 @@ fn parse_role(text: &str) -> Result<String, String> {
         return Err("PostgreSQL keeps this name for itself".to_owned());
     }
     Ok(text.to_owned())
+}
+
 fn parse_right(text: &str) -> Result<Right, String> {
     let name = text.replace(['-', '_'], " ").to_ascii_uppercase();
     Right::named(&name).ok_or_else(|| {

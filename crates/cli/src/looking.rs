@@ -37,7 +37,12 @@ pub(crate) fn collect(
         progress.show(&event);
     }));
     progress.finish();
-    collected.map_err(|error| match error {
+    collected.map_err(explained)
+}
+
+/// Why nothing was collected, with what to do next.
+pub(crate) fn explained(error: CollectError) -> Failure {
+    match error {
         CollectError::Connect(error) => {
             let hint = error.hint();
             Failure::of(error, hint)
@@ -46,7 +51,7 @@ pub(crate) fn collect(
             fail("interrupted: nothing was written, and nothing is left running on the server")
         }
         other => Failure::from(other),
-    })
+    }
 }
 
 /// Ready when the user or the system asks the program to stop.

@@ -68,20 +68,6 @@ fn canonical(time: &str) -> Result<String, Failure> {
     Ok(time.to_string())
 }
 
-pub(super) fn resolve(
-    connection: Option<&str>,
-    printer: &Printer,
-) -> Result<ConnectOptions, Failure> {
-    let options = ConnectOptions::resolve(connection, &ProcessEnv).map_err(|error| {
-        let hint = error.hint();
-        Failure::of(error, hint)
-    })?;
-    for warning in options.warnings() {
-        printer.warning(&warning.to_string());
-    }
-    Ok(options)
-}
-
 fn prepare(out: &Path, arguments: &AuditArgs) -> Result<Home, Failure> {
     std::fs::create_dir_all(out)
         .doing(|| format!("the directory {} could not be made", out.display()))
@@ -95,42 +81,6 @@ fn limits(arguments: &AuditArgs) -> Limits {
         statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
         probe: !arguments.no_probe,
         ..Limits::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .doing(|| "the runtime could not be started".to_owned())?;
-    let progress = Progress::new(printer);
-    let collected = runtime.block_on(collect_until(options, limits, interrupted(), |event| {
-        progress.show(&event);
-    }));
-    progress.finish();
-    collected.map_err(explained)
-}
-
-pub(super) fn explained(error: CollectError) -> Failure {
-    match error {
-        CollectError::Connect(error) => {
-            let hint = error.hint();
-            Failure::of(error, hint)
-        }
-        CollectError::Stopped => {
-            fail("interrupted: nothing was written, and nothing is left running on the server")
-        }
-        other => Failure::from(other),
-    }
-}
-
-/// Ready when the user or the system asks the program to stop.
-async fn interrupted() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    let Ok(mut terminate) = terminate else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
-        _ = terminate.recv() => {}
     }
 }
 

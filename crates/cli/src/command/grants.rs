@@ -1,8 +1,8 @@
 //! `pgattest grants`: the SQL of the role that audits. Prints, and executes nothing.
 
-use super::audit::{explained, resolve};
 use crate::args::GrantsArgs;
 use crate::failure::{Doing, Failure, fail};
+use crate::looking::{explained, resolve};
 use crate::printer::Printer;
 use pgattest_catalog::auditor::{Plan, grant, revoke};
 use pgattest_collect::{Limits, Survey, survey};

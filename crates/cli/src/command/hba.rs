@@ -5,6 +5,7 @@ mod text;
 
 use crate::args::{HbaArgs, HbaFormat};
 use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::looking::{collect, resolve};
 use crate::printer::Printer;
 use pgattest_access::RoleGraph;
 use pgattest_access::hba::{
@@ -12,12 +13,11 @@ use pgattest_access::hba::{
 };
 use pgattest_access::ident::IdentMaps;
 use pgattest_catalog::decode;
-use pgattest_collect::{CollectError, Limits, collect};
+use pgattest_collect::Limits;
 use pgattest_model::ident::visible;
 use pgattest_model::{Facts, Missing, ServerVersion};
 use pgattest_parse::auth_file::{Files, Problem, Source, Unreadable};
 use pgattest_parse::{hba, ident};
-use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -176,27 +176,13 @@ fn from_server(
     attempt: Option<&Attempt>,
     printer: &Printer,
 ) -> Result<View, Failure> {
-    let options =
-        ConnectOptions::resolve(arguments.connection.as_deref(), &ProcessEnv).map_err(|error| {
-            let hint = error.hint();
-            Failure::of(error, hint)
-        })?;
-    for warning in options.warnings() {
-        printer.warning(&warning.to_string());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .doing(|| "the runtime could not be started".to_owned())?;
-    let collected = runtime.block_on(collect(&options, Limits::default(), |_| {}));
-    let collection = collected.map_err(|error| match error {
-        CollectError::Connect(error) => {
-            let hint = error.hint();
-            Failure::of(error, hint)
-        }
-        other => Failure::from(other),
-    })?;
+    let options = resolve(arguments.connection.as_deref(), printer)?;
+    // Rules are asked for, no handshake.
+    let limits = Limits {
+        probe: false,
+        ..Limits::default()
+    };
+    let collection = collect(&options, limits, printer)?;
     judge(&decode(&collection.observations), attempt).map_err(|missing| {
         let hint = missing.grant.clone();
         Failure {

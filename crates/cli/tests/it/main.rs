@@ -5,8 +5,8 @@
     reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
 )]
 
-mod auditor_role;
 mod access;
+mod auditor_role;
 mod errors;
 mod grants;
 mod hardened;

@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &AccessArgs, printer: &Printer) -> Result<u8, Failu
     let limits = Limits {
         concurrency: usize::from(arguments.concurrency),
         statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
+        probe: false,
         ..Limits::default()
     };
     let collection = collect(&options, limits, printer)?;

@@ -6,8 +6,8 @@ mod proof;
 mod text;
 
 use crate::args::{ProofFormat, TransportArgs};
-use crate::command::audit::resolve;
 use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::looking::resolve;
 use crate::output_file::write_atomically;
 use crate::policy_file;
 use crate::printer::Printer;
