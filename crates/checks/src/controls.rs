@@ -37,7 +37,9 @@ pub static CONTROLS: &[Control] = &[
         name: "audit-logging",
         statement: "pgaudit records ddl, write and role, and is proven to",
         criteria: &[Criterion::Cc7_2, Criterion::Cc7_3],
-        requires: &["LOG-01", "LOG-02", "LOG-03", "LOG-09"],
+        requires: &[
+            "LOG-01", "LOG-02", "LOG-03", "LOG-04", "LOG-09", "LOG-12", "GRN-15",
+        ],
         assessed_by: None,
         limits: "Judged from the configuration; no canary statement was followed to the log",
     },

@@ -162,6 +162,12 @@ async fn the_grants_that_are_asked_for_open_what_they_say() {
     }
 }
 
+/// Whether a check judges what only a look into a database shows. Who may connect, and who may set what, the cluster shows.
+fn is_about_what_is_inside(id: &str) -> bool {
+    let areas = ["GRN-", "RLS-", "FUN-"];
+    areas.iter().any(|area| id.starts_with(area)) && !matches!(id, "GRN-07" | "GRN-15")
+}
+
 #[tokio::test]
 async fn a_role_that_may_connect_to_one_database_only_passes_nothing_for_the_others() {
     let cluster = Cluster::builder(15).start().await.unwrap();
@@ -189,10 +195,7 @@ async fn a_role_that_may_connect_to_one_database_only_passes_nothing_for_the_oth
     let report = Report::read(&answer.stdout);
     for check in report.checks() {
         let id = text(&check["id"]);
-        let inside = ["GRN-", "RLS-", "FUN-"]
-            .iter()
-            .any(|area| id.starts_with(area));
-        if inside {
+        if is_about_what_is_inside(id) {
             assert_ne!(check["verdict"], "pass", "{id}");
             assert_ne!(check["verdict"], "not_applicable", "{id}");
             let unseen = check["not_seen"].to_string() + &check["reason"].to_string();
@@ -349,10 +352,7 @@ async fn a_database_that_vanishes_half_way_is_not_passed_over() {
     let report = Report::read(&output.stdout);
     for check in report.checks() {
         let id = text(&check["id"]);
-        if ["GRN-", "RLS-", "FUN-"]
-            .iter()
-            .any(|area| id.starts_with(area))
-        {
+        if is_about_what_is_inside(id) {
             assert_eq!(check["verdict"], "not_assessed", "{id}: {check}");
             assert!(check.to_string().contains("vanishing"), "{id}: {check}");
         }

@@ -135,7 +135,7 @@ async fn every_group_is_read_and_decoded_on_every_major() {
 fn the_facts_are_right(look: &Look, major: u32) {
     let facts = &look.facts;
     let wrappers = look.inside("postgres").wrappers.here().unwrap();
-    assert_eq!(wrappers.len(), if major >= 15 { 10 } else { 9 });
+    assert_eq!(wrappers.len(), if major >= 15 { 12 } else { 11 });
     assert!(
         wrappers.iter().all(|wrapper| wrapper.fault.is_none()),
         "{wrappers:?}"
