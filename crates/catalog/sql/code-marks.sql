@@ -106,8 +106,22 @@ with member as (
         s.plain ~* '(^|[^a-z0-9_$])(pgp_(sym|pub)_(en|de)crypt(_bytea)?|hmac|(en|de)crypt(_iv)?)"?[[:space:]]*[(]' as calls_pgcrypto,
         pg_catalog.regexp_replace(s.plain, '''(?:[^'']|'''')*''', '''?''', 'g') as skeleton
     from stripped as s
+    where s.plain <> '' or s.settings is not null
     offset 0
 )
+-- Nothing is looked for where there is nothing to look at: there are more patterns below than the server keeps compiled.
+select
+    s.class,
+    s.object,
+    s.schema_name,
+    s.relation_name,
+    s.name,
+    s.arguments,
+    s.owner,
+    '[]' as marks
+from stripped as s
+where s.plain = '' and s.settings is null
+union all
 select
     s.class,
     s.object,
@@ -205,4 +219,4 @@ cross join lateral (
         --@ include shape clause.value
     ) as shaped
 ) as clauses
-order by s.class, s.object, s.name
+order by class, object, name

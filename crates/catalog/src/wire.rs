@@ -57,7 +57,10 @@ pub fn description(group: &str) -> &'static str {
 
 /// Rows as an outcome, in the encoding of `COPY (FORMAT csv, HEADER)`. A row has a value for every column; empty is "none".
 pub fn outcome<const N: usize>(columns: [&str; N], rows: &[[String; N]]) -> Outcome {
-    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new()
+        // Empty is not NULL, as in the server's own results.
+        .quote_style(csv::QuoteStyle::NonNumeric)
+        .from_writer(Vec::new());
     let written = writer
         .write_record(columns)
         .and_then(|()| rows.iter().try_for_each(|row| writer.write_record(row)));

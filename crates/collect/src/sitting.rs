@@ -194,6 +194,7 @@ async fn open(
     limits: &Limits,
 ) -> Result<Who, Error> {
     let client = connection.client();
+    // jit: compiling the long queries takes longer than running them.
     // search_path: deparsed expressions then name everything with its schema, and no object of the cluster's users stands
     // before the server's own. The others: the same cluster gives the same bytes whatever the role's settings are.
     let opening = format!(
@@ -201,6 +202,7 @@ async fn open(
          SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL statement_timeout = {}; \
          SET LOCAL lock_timeout = {}; \
+         SET LOCAL jit = off; \
          SET LOCAL DateStyle = 'ISO, YMD'; \
          SET LOCAL TimeZone = 'UTC'; \
          SET LOCAL extra_float_digits = 1",

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pgattest_catalog::{GROUPS, Scope, copy_statement, decode, render};
 use pgattest_collect::{Limits, collect};
-use pgattest_model::{Outcome, Policy, ServerVersion};
+use pgattest_model::{Observation, Outcome, Policy, ServerVersion};
 use pgattest_testkit::{Cluster, SUPERUSER};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::fmt::Write as _;
@@ -54,6 +54,7 @@ async fn audit(size: &Size) -> Result<()> {
 
     let (mut psql, mut collecting, mut assessing) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bytes, mut queries) = (0, 0);
+    let mut slowest = Vec::new();
     for _ in 0..size.rounds {
         psql.push(run_psql(&cluster, &script)?);
 
@@ -74,6 +75,8 @@ async fn audit(size: &Size) -> Result<()> {
                 Outcome::Failed { .. } => 0,
             })
             .sum();
+
+        slowest = durations(&collection.observations)?;
 
         let began = Instant::now();
         let facts = decode(&collection.observations);
@@ -101,7 +104,28 @@ async fn audit(size: &Size) -> Result<()> {
         ratio(assessing, collecting)
     );
     println!("peak memory of this process {:>8} kB", peak_memory()?);
+    let slowest: Vec<String> = slowest
+        .iter()
+        .take(5)
+        .map(|(milliseconds, id)| format!("{id} {milliseconds} ms"))
+        .collect();
+    println!("slowest observations        {}", slowest.join(", "));
     Ok(())
+}
+
+/// How long each observation took, in milliseconds, the longest first.
+fn durations(observations: &[Observation]) -> Result<Vec<(i64, String)>> {
+    let mut all = observations
+        .iter()
+        .map(|observation| {
+            let at = |text: &str| text.parse::<jiff::Timestamp>();
+            let took = at(&observation.finished_at)?.as_millisecond()
+                - at(&observation.started_at)?.as_millisecond();
+            Ok((took, observation.id.to_string()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    all.sort_by(|a, b| b.cmp(a));
+    Ok(all)
 }
 
 async fn fill(cluster: &Cluster, size: &Size) -> Result<()> {
@@ -134,7 +158,7 @@ async fn fill(cluster: &Cluster, size: &Size) -> Result<()> {
 /// Exactly what the collector sends, for psql to run in the same kind of transaction.
 fn psql_script(version: ServerVersion) -> String {
     let mut script = String::from(
-        "begin isolation level repeatable read read only;\nset local search_path = pg_catalog, pg_temp;\n",
+        "begin isolation level repeatable read read only;\nset local search_path = pg_catalog, pg_temp;\nset local jit = off;\n",
     );
     for scope in [Scope::Cluster, Scope::Database] {
         for group in GROUPS
@@ -146,7 +170,7 @@ fn psql_script(version: ServerVersion) -> String {
     }
     script.push_str("commit;\n");
     // The collector also looks into template1.
-    script.push_str("\\connect template1\nbegin isolation level repeatable read read only;\n");
+    script.push_str("\\connect template1\nbegin isolation level repeatable read read only;\nset local jit = off;\n");
     for group in GROUPS
         .iter()
         .filter(|group| group.scope == Scope::Database && group.min_major <= version.major())

@@ -150,22 +150,32 @@ async fn the_grants_that_are_asked_for_open_what_they_say() {
                 .unwrap_or_else(|error| panic!("{major}: {sql}\n{error:#}"));
         }
         let opened = desk.audit(&connection);
-        assert_eq!(opened.0["not_visible"], serde_json::json!([]), "{major}");
-        // The auditor is now a login role more: counts may differ, what is wrong may not.
-        assert_eq!(opened.findings(), seeing.findings(), "{major}");
-        let undecided: Vec<_> = opened
-            .undecided()
+        assert_eq!(
+            opened.0["not_visible"], seeing.0["not_visible"],
+            "{major}: what a superuser cannot see either, no grant opens"
+        );
+        // The auditor is now a login role more, with grants that are themselves remarked on; nothing else may differ.
+        let others: Vec<String> = opened
+            .findings()
             .into_iter()
-            .filter(|line| line.contains("not_assessed"))
+            .filter(|line| !line.ends_with("auditor"))
             .collect();
-        assert_eq!(undecided, Vec::<String>::new(), "{major}");
+        assert_eq!(others, seeing.findings(), "{major}");
+        let undecided = |report: &Report| -> Vec<String> {
+            report
+                .undecided()
+                .into_iter()
+                .filter(|line| line.contains("not_assessed"))
+                .collect()
+        };
+        assert_eq!(undecided(&opened), undecided(&seeing), "{major}");
     }
 }
 
 /// Whether a check judges what only a look into a database shows. Who may connect, and who may set what, the cluster shows.
 fn is_about_what_is_inside(id: &str) -> bool {
     let areas = ["GRN-", "RLS-", "FUN-"];
-    areas.iter().any(|area| id.starts_with(area)) && !matches!(id, "GRN-07" | "GRN-15")
+    areas.iter().any(|area| id.starts_with(area)) && !matches!(id, "GRN-07" | "GRN-15" | "FUN-07")
 }
 
 #[tokio::test]

@@ -183,6 +183,7 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
         ("view", "public.opened", key),
         ("default of column", "public.t.b", key),
         ("index", "t_hmac_idx ON public.t", key),
+        ("policy", "signed ON public.t", key),
         ("trigger", "tell ON public.t", connection),
     ] {
         assert!(
@@ -192,7 +193,7 @@ fn what_code_and_options_give_away_is_marked(look: &crate::common::Look) {
             "{expected:?}: {marks:?}"
         );
     }
-    assert_eq!(marks.len(), 7, "{marks:?}");
+    assert_eq!(marks.len(), 8, "{marks:?}");
     let options = inside.option_marks.here().unwrap();
     assert_eq!(
         options
