@@ -104,9 +104,12 @@ fn finding(role: &Role, ways: &Ways, observations: &[ObservationId]) -> Option<F
         detail,
         severity,
         observations: observations.to_vec(),
-        remediation: format!(
-            "ALTER ROLE {name} NOLOGIN; or give it a password with \\password in psql"
-        ),
+        remediation: if role.superuser {
+            // NOLOGIN on the last superuser locks everybody out.
+            format!("Give {name} a password with \\password in psql, or let it in by peer only")
+        } else {
+            format!("ALTER ROLE {name} NOLOGIN; or give it a password with \\password in psql")
+        },
         subject: Subject::cluster(SubjectKind::Role, name),
     })
 }
