@@ -5,7 +5,7 @@ use super::way::Way;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_access::RoleGraph;
-use pgattest_model::facts::IdentMap;
+use pgattest_access::ident::{IdentMaps, Inside, Opening, Outside};
 use pgattest_model::ident::{quote_ident, visible};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Severity,
@@ -74,12 +74,17 @@ impl Check for IdentityMaps {
                 let maps = context.facts.ident_maps.here()?;
                 let mut observations = engine.seen_in.clone();
                 observations.push(maps.from.clone());
-                for line in maps.iter().filter(|line| line.error.is_empty()) {
-                    let Some(&only_accounts_here) = used.get(line.map.as_str()) else {
-                        continue;
-                    };
-                    count += 1;
-                    findings.extend(finding(line, only_accounts_here, graph, &observations));
+                let maps = IdentMaps::new(maps.value, context.version()?);
+                for (map, &only_accounts_here) in &used {
+                    for opening in maps.openings(map) {
+                        count += 1;
+                        findings.extend(finding(
+                            &opening,
+                            only_accounts_here,
+                            graph,
+                            &observations,
+                        ));
+                    }
                 }
             }
         }
@@ -109,14 +114,15 @@ fn used(engine: &Engine) -> BTreeMap<&str, bool> {
 }
 
 fn finding(
-    line: &IdentMap,
+    opening: &Opening<'_>,
     only_accounts_here: bool,
     graph: &RoleGraph,
     observations: &[ObservationId],
 ) -> Option<Finding> {
+    let line = opening.line;
     let place = format!("pg_ident.conf:{}", line.line);
-    let pattern = Pattern::of(line);
-    let given = Given::of(&line.role, graph);
+    let pattern = Pattern::of(opening);
+    let given = Given::of(opening, graph);
     let outside = visible(&line.system_user);
     let (cause, severity, detail) = match (&pattern, &given) {
         (Pattern::Everybody, Given::Superuser(role)) => (
@@ -175,10 +181,19 @@ enum Pattern {
 }
 
 impl Pattern {
-    fn of(line: &IdentMap) -> Self {
-        let Some(pattern) = line.system_user.strip_prefix('/') else {
-            return Self::Bounded;
-        };
+    fn of(opening: &Opening<'_>) -> Self {
+        match opening.outside {
+            Outside::Name(_) => Self::Bounded,
+            Outside::AnyName => Self::Everybody,
+            Outside::Pattern(_) | Outside::Broken => {
+                let text = opening.line.system_user.as_str();
+                Self::of_text(text.strip_prefix('/').unwrap_or(text))
+            }
+        }
+    }
+
+    /// An expression that is not known to match the empty name as well: every name has a character.
+    fn of_text(pattern: &str) -> Self {
         let begins = pattern.starts_with('^');
         let ends = pattern.ends_with('$') && !pattern.ends_with("\\$");
         let core: String = pattern
@@ -187,7 +202,7 @@ impl Pattern {
             .chars()
             .filter(|c| !matches!(c, '(' | ')'))
             .collect();
-        let is_everything = matches!(core.as_str(), "" | ".*" | ".+" | ".*?" | ".+?")
+        let is_everything = matches!(core.as_str(), ".*" | ".+" | ".*?" | ".+?")
             // Nothing but the ends is asked for, or not both of them.
             || (!begins && !ends && matches!(core.as_str(), "." | ".?"));
         if is_everything {
@@ -213,35 +228,42 @@ enum Given {
 }
 
 impl Given {
-    fn of(role: &str, graph: &RoleGraph) -> Self {
-        if role.contains("\\1") {
-            return Self::Same;
-        }
-        let knows_choices = graph.version().major() >= 16;
-        if knows_choices && role == "all" {
-            return Self::Superusers("any role".to_owned());
-        }
-        if knows_choices && let Some(group) = role.strip_prefix('+') {
-            let has_superuser = graph.named(group).is_some_and(|group| {
-                graph
-                    .logins()
-                    .any(|login| login.superuser && graph.member_of(login.oid).contains(group.oid))
-            });
-            return if has_superuser {
-                Self::Superusers(format!("any member of {}", visible(&quote_ident(group))))
-            } else {
-                Self::Choice
-            };
-        }
-        if knows_choices && role.starts_with('/') {
+    fn of(opening: &Opening<'_>, graph: &RoleGraph) -> Self {
+        match opening.inside {
+            Inside::FromName(_) => Self::Same,
+            Inside::AnyRole => Self::Superusers("any role".to_owned()),
+            Inside::MembersOf(group) => Self::members_of(group, graph),
+            // The server's view does not say whether it was quoted: the wider reading counts.
+            Inside::Keyword(text) => text.strip_prefix('+').map_or_else(
+                || Self::Superusers("any role".to_owned()),
+                |group| Self::members_of(group, graph),
+            ),
             // Which roles a pattern takes is not decided here: the worst is assumed.
-            return Self::Superusers(format!("any role that matches {}", visible(role)));
+            Inside::Pattern(_) | Inside::Broken => Self::Superusers(format!(
+                "any role that matches {}",
+                visible(&opening.line.role)
+            )),
+            Inside::Role(role) => {
+                let name = visible(&quote_ident(role));
+                if graph.named(role).is_some_and(|role| role.superuser) {
+                    Self::Superuser(name)
+                } else {
+                    Self::Role(name)
+                }
+            }
         }
-        let name = visible(&quote_ident(role));
-        if graph.named(role).is_some_and(|role| role.superuser) {
-            Self::Superuser(name)
+    }
+
+    fn members_of(group: &str, graph: &RoleGraph) -> Self {
+        let has_superuser = graph.named(group).is_some_and(|group| {
+            graph
+                .logins()
+                .any(|login| login.superuser && graph.member_of(login.oid).contains(group.oid))
+        });
+        if has_superuser {
+            Self::Superusers(format!("any member of {}", visible(&quote_ident(group))))
         } else {
-            Self::Role(name)
+            Self::Choice
         }
     }
 }
@@ -250,6 +272,7 @@ impl Given {
 mod tests {
     use super::{Pattern, finding};
     use pgattest_access::RoleGraph;
+    use pgattest_access::ident::IdentMaps;
     use pgattest_model::facts::{IdentMap, Membership, Role};
     use pgattest_model::{ServerVersion, Severity};
 
@@ -304,8 +327,9 @@ mod tests {
     #[test]
     fn from_16_on_a_line_may_give_a_choice_of_roles() {
         let severity = |system_user: &str, role: &str, version| {
-            finding(&line(system_user, role), false, &graph(version), &[])
-                .map(|finding| finding.severity)
+            let maps = IdentMaps::new(&[line(system_user, role)], ServerVersion(version));
+            let opening = maps.openings("m").next().unwrap();
+            finding(&opening, false, &graph(version), &[]).map(|finding| finding.severity)
         };
         for (system_user, role, expected) in [
             ("deploy", "all", Some(Severity::High)),
@@ -339,12 +363,12 @@ mod tests {
             ("/(.*)@example\\.com", Pattern::Loose),
             ("/^admin", Pattern::Loose),
             ("/^a\\$", Pattern::Loose),
+            // Matches the empty name, and nobody has that.
+            ("/^()$", Pattern::Bounded),
         ] {
-            assert_eq!(
-                Pattern::of(&line(system_user, "app")),
-                expected,
-                "{system_user}"
-            );
+            let maps = IdentMaps::new(&[line(system_user, "app")], ServerVersion(180_000));
+            let opening = maps.openings("m").next().unwrap();
+            assert_eq!(Pattern::of(&opening), expected, "{system_user}");
         }
     }
 }
