@@ -1,7 +1,6 @@
 //! The first-match engine against real servers: random files, random attempts, and what the server asks each for.
 
 use crate::knock::answer;
-use crate::random::Random;
 use crate::roles::{collect, rows};
 use anyhow::{Context, Result};
 use pgattest_access::RoleGraph;
@@ -9,6 +8,7 @@ use pgattest_access::hba::{Attempt, Connection, Destination, Ruleset, Terms};
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::HbaRule;
 use pgattest_parse::hba::{NoFiles, parse};
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, Tls, available_majors};
 use std::collections::BTreeMap;
 

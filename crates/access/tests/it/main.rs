@@ -9,6 +9,5 @@ mod escalation;
 mod hba;
 mod knock;
 mod privileges;
-mod random;
 mod roles;
 mod set_role;

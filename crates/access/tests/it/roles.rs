@@ -1,10 +1,10 @@
 //! The role graph against `pg_has_role` and real GRANTs, on random graphs, on every major that is installed.
 
-use crate::random::Random;
 use anyhow::{Context, Result};
 use pgattest_access::RoleGraph;
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::{Membership, Role};
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, available_majors};
 use std::fmt::Write as _;
 

@@ -1,9 +1,9 @@
 //! `postgresql.conf` as we read it and as `pg_file_settings` shows it.
 
 use crate::disk::{Disk, put};
-use crate::random::Random;
 use anyhow::{Context, Result};
 use pgattest_parse::conf::parse;
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, available_majors};
 
 #[test]
@@ -106,10 +106,10 @@ fn file(random: &mut Random) -> String {
     ];
     let mut text = String::new();
     for _ in 0..=random.below(6) {
-        text.push_str(random.pick(NAMES));
-        text.push_str(random.pick(&[" = ", "=", " ", "\t=\t", " == ", "= "]));
-        text.push_str(random.pick(VALUES));
-        text.push_str(random.pick(&["\n", " # c\n", "\r\n", "\n\n"]));
+        text.push_str(random.pick::<&str>(NAMES));
+        text.push_str(random.pick::<&str>(&[" = ", "=", " ", "\t=\t", " == ", "= "]));
+        text.push_str(random.pick::<&str>(VALUES));
+        text.push_str(random.pick::<&str>(&["\n", " # c\n", "\r\n", "\n\n"]));
     }
     text
 }

@@ -1,11 +1,11 @@
 //! `pg_hba.conf` as we read it and as `pg_hba_file_rules` shows it, row by row.
 
 use crate::disk::{Disk, put};
-use crate::random::Random;
 use anyhow::{Context, Result};
 use pgattest_model::ServerVersion;
 use pgattest_model::facts::HbaOption;
 use pgattest_parse::hba::parse;
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, Tls, available_majors};
 use std::collections::BTreeMap;
 
@@ -285,7 +285,7 @@ fn file(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..=random.below(8) {
         line(random, &mut text);
-        text.push_str(random.pick(&[
+        text.push_str(random.pick::<&str>(&[
             "\n", "\n", "\n", "\n", "\r\n", "\\\n", " \\\n", "\n\n", " # c\n", " #\\\n",
         ]));
     }
@@ -366,26 +366,26 @@ fn line(random: &mut Random, text: &mut String) {
         "trust x",
         "trust x=y",
     ];
-    let kind = random.pick(KINDS);
+    let kind = *random.pick(KINDS);
     // Lists with blanks in them, at times.
     let ends: &[&str] = if random.percent(90) {
         &[" ", " ", " ", "\t", "  "]
     } else {
         &[" \\\n", ", ", " \\\n", " "]
     };
-    let mut fields = vec![kind, random.pick(NAMES), random.pick(NAMES)];
+    let mut fields = vec![kind, *random.pick(NAMES), *random.pick(NAMES)];
     if kind != "local" || random.percent(5) {
-        fields.push(random.pick(ADDRESSES));
+        fields.push(*random.pick(ADDRESSES));
     }
-    fields.push(random.pick(METHODS));
+    fields.push(*random.pick(METHODS));
     if random.percent(8) {
         fields.remove(random.below(fields.len()));
     }
     for field in fields {
         if random.percent(1) {
-            text.push_str(random.pick(&["\"", ",", "#", "\\", "\t", "\r", "\u{0}"]));
+            text.push_str(random.pick::<&str>(&["\"", ",", "#", "\\", "\t", "\r", "\u{0}"]));
         }
         text.push_str(field);
-        text.push_str(random.pick(ends));
+        text.push_str(random.pick::<&str>(ends));
     }
 }

@@ -1,10 +1,10 @@
 //! `pg_ident.conf` as we read it and as `pg_ident_file_mappings` shows it, row by row.
 
 use crate::disk::{Disk, put};
-use crate::random::Random;
 use anyhow::{Context, Result};
 use pgattest_model::ServerVersion;
 use pgattest_parse::ident::parse;
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, available_majors};
 
 #[test]
@@ -76,10 +76,10 @@ fn file(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..=random.below(6) {
         for _ in 0..2 + random.below(3) {
-            text.push_str(random.pick(WORDS));
-            text.push_str(random.pick(&[" ", " ", "\t", " \\\n"]));
+            text.push_str(random.pick::<&str>(WORDS));
+            text.push_str(random.pick::<&str>(&[" ", " ", "\t", " \\\n"]));
         }
-        text.push_str(random.pick(&["\n", "\r\n", "\n\n"]));
+        text.push_str(random.pick::<&str>(&["\n", "\r\n", "\n\n"]));
     }
     text
 }

@@ -10,4 +10,3 @@ mod conf;
 mod disk;
 mod hba;
 mod ident;
-mod random;

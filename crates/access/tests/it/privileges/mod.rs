@@ -4,13 +4,13 @@
 mod classes;
 mod world;
 
-use crate::random::Random;
 use anyhow::{Context, Result, ensure};
 use classes::Class;
 use pgattest_access::{Object, Privileges, Right, RoleGraph, View};
 use pgattest_collect::{Limits, collect};
 use pgattest_model::Facts;
 use pgattest_model::facts::{AclClass, DatabaseFacts, Oid};
+use pgattest_testkit::Random;
 use pgattest_testkit::{Cluster, available_majors};
 use pgattest_wire::{ConnectOptions, FixedEnv};
 use rstest::rstest;

@@ -1,9 +1,9 @@
 //! A cluster full of roles, objects and grants that make no sense.
 
-use crate::random::Random;
 use anyhow::Result;
 use pgattest_model::ident::quote_ident;
 use pgattest_testkit::Cluster;
+use pgattest_testkit::Random;
 use std::fmt::Write as _;
 
 const ROLES: usize = 22;
