@@ -64,13 +64,13 @@ impl<'a> Context<'a> {
     }
 
     /// How tenants are told apart, declared or inferred.
-    pub(crate) fn tenancy(&self) -> &Tenancy {
+    pub fn tenancy(&self) -> &Tenancy {
         self.tenancy
             .get_or_init(|| Tenancy::infer(self.facts, self.policy))
     }
 
     /// `pg_hba.conf` with what every rule of it is reached by.
-    pub(crate) fn hba(&self) -> Result<&Engine, Missing> {
+    pub fn hba(&self) -> Result<&Engine, Missing> {
         self.hba
             .get_or_init(|| Engine::from_facts(self))
             .as_ref()

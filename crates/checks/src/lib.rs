@@ -19,7 +19,7 @@ mod policy_review;
 pub mod rls;
 pub mod roles;
 pub mod secrets;
-mod tenancy;
+pub mod tenancy;
 pub mod transport;
 
 pub use assess::{assess, not_visible};

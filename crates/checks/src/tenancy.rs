@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The columns that hold a row's tenant, and where the knowledge comes from.
 #[derive(Debug)]
-pub(crate) struct Tenancy {
+pub struct Tenancy {
     /// By database. A database whose relations and columns are not here is not among them.
     columns: BTreeMap<Oid, Columns>,
 }
@@ -57,7 +57,7 @@ impl Columns {
 
 /// How it is known that a table holds rows of several tenants. The surest first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Source {
+pub enum Source {
     /// The policy file says so.
     Declared,
     /// Policies on tables of the same database tell tenants apart by that column.
@@ -68,18 +68,18 @@ pub(crate) enum Source {
 
 /// A table that holds rows of several tenants.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TenantTable<'a> {
+pub struct TenantTable<'a> {
     /// The table or partitioned table.
-    pub(crate) relation: &'a Relation,
+    pub relation: &'a Relation,
     /// The column that holds the tenant; `None` for a table that is declared without having one.
-    pub(crate) column: Option<&'a Column>,
+    pub column: Option<&'a Column>,
     /// How it is known.
-    pub(crate) source: Source,
+    pub source: Source,
 }
 
 impl Tenancy {
     /// What can be said about tenants from these facts under this policy.
-    pub(crate) fn infer(facts: &Facts, policy: &Policy) -> Self {
+    pub fn infer(facts: &Facts, policy: &Policy) -> Self {
         let columns = facts
             .inside
             .iter()
@@ -100,7 +100,7 @@ impl Tenancy {
 
     /// Whether it is known which tables of this database hold rows of several tenants: a column is declared, or one is inferred
     /// for it, or tables of it are declared. Where it is not, nothing can be said about its tables.
-    pub(crate) fn is_known(&self, database: &DatabaseFacts, policy: &Policy) -> bool {
+    pub fn is_known(&self, database: &DatabaseFacts, policy: &Policy) -> bool {
         let inferred = self
             .columns
             .get(&database.oid)
@@ -116,7 +116,7 @@ impl Tenancy {
 
     /// Tables of this database that hold rows of several tenants: they carry a tenant column or are declared, and are not
     /// declared as shared. In the order of the facts. `None` when the database's relations or columns are not here.
-    pub(crate) fn tables<'a>(
+    pub fn tables<'a>(
         &self,
         database: &'a DatabaseFacts,
         policy: &Policy,
@@ -127,7 +127,7 @@ impl Tenancy {
     }
 
     /// Whether a table of this database would be multi-tenant, were it not declared as shared.
-    pub(crate) fn shares_any(&self, database: &DatabaseFacts, policy: &Policy) -> bool {
+    pub fn shares_any(&self, database: &DatabaseFacts, policy: &Policy) -> bool {
         self.candidates(database, policy).is_some_and(|tables| {
             tables
                 .iter()
@@ -173,7 +173,7 @@ impl Tenancy {
 
 impl Source {
     /// In words, to follow "which is".
-    pub(crate) const fn words(self) -> &'static str {
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Declared => "declared in the policy file",
             Self::Policies => "inferred from existing policies",
@@ -183,11 +183,7 @@ impl Source {
 }
 
 /// Whether a list of the policy file names the relation, as `schema.name` or `database.schema.name`, quoted as SQL would.
-pub(crate) fn is_listed(
-    list: &BTreeSet<String>,
-    database: &DatabaseFacts,
-    relation: &Relation,
-) -> bool {
+pub fn is_listed(list: &BTreeSet<String>, database: &DatabaseFacts, relation: &Relation) -> bool {
     if list.is_empty() {
         return false;
     }
@@ -196,7 +192,7 @@ pub(crate) fn is_listed(
 }
 
 /// Names in `tenancy.tables` that no table of any database has: a misspelt name must not pass for a table that was tested.
-pub(crate) fn unknown_tables<'a>(context: &Context<'a>) -> Vec<&'a str> {
+pub fn unknown_tables<'a>(context: &Context<'a>) -> Vec<&'a str> {
     let wanted = &context.policy.tenancy.tables;
     if wanted.is_empty() {
         return Vec::new();

@@ -145,7 +145,8 @@ impl CheckResult {
             .filter_map(|(finding, waiver)| Some((finding, waiver?)))
     }
 
-    fn with_waivers(&self) -> impl Iterator<Item = (&Finding, Option<usize>)> {
+    /// Every finding, with the place in [`Assessment::waivers`] of the waiver that accepts it.
+    pub fn with_waivers(&self) -> impl Iterator<Item = (&Finding, Option<usize>)> {
         let waivers = self.waived.iter().copied().chain(std::iter::repeat(None));
         self.verdict.findings().iter().zip(waivers)
     }

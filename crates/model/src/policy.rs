@@ -22,6 +22,8 @@ pub struct Policy {
     pub egress: Egress,
     /// `[[classification]]`.
     pub classification: Vec<Classification>,
+    /// `[[service]]`.
+    pub services: Vec<Service>,
     /// `[[waiver]]`.
     pub waivers: Vec<Waiver>,
     /// Every name above that something in the cluster should have, with its place in the file, in the order of the keys.
@@ -122,6 +124,23 @@ pub struct Access {
     pub public_schemas: BTreeSet<String>,
     /// Databases that PUBLIC is meant to connect to.
     pub public_databases: BTreeSet<String>,
+}
+
+/// A program that logs in, and what it may do. What is not named it may not do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Service {
+    /// The login role, its bare name.
+    pub role: String,
+    /// Databases it connects to, bare names.
+    pub databases: BTreeSet<String>,
+    /// Relations it reads: `schema.name`, `schema.*`, or either with `database.` before it; quoted as SQL would.
+    pub read: BTreeSet<String>,
+    /// Relations it inserts into, updates and deletes from; it reads them too. Named like `read`.
+    pub write: BTreeSet<String>,
+    /// Functions and procedures it calls, by name without arguments; named like `read`.
+    pub execute: BTreeSet<String>,
+    /// Statements that must work for it, tried in a transaction that is rolled back.
+    pub statements: Vec<String>,
 }
 
 /// How tenants are told apart.

@@ -1,8 +1,8 @@
 //! Specs: Markdown files whose code blocks are run.
 //!
-//! One file is about one check. Prose explains, and four kinds of fenced blocks act, in order, on a cluster of their own:
+//! One file is about one check. Prose explains, and five kinds of fenced blocks act, in order, on a cluster of their own:
 //! `toml` starts a new cluster, `sql [db=NAME]` runs a script as superuser, `policy` puts a policy in force, and
-//! `verdict [as=ROLE]` audits and compares. See CONTRIBUTING.md for the grammar of a verdict.
+//! `verdict [as=ROLE]` audits and compares, and `plan` has the check's findings fixed and the fix taken back. See CONTRIBUTING.md for the grammar of a verdict.
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -50,6 +50,11 @@ pub enum Action {
         /// The login role that audits; the superuser when `None`.
         role: Option<String>,
         /// The lines expected.
+        expected: String,
+    },
+    /// Plans what closes the check's findings, compares, applies it, audits, takes it back, and audits again.
+    Plan {
+        /// The changes expected, a statement a line.
         expected: String,
     },
 }
@@ -175,7 +180,10 @@ impl Spec {
         }
         let mut configs = steps.iter().filter_map(|step| match &step.action {
             Action::Cluster(config) => Some(config),
-            Action::Sql { .. } | Action::Policy(_) | Action::Verdict { .. } => None,
+            Action::Sql { .. }
+            | Action::Policy(_)
+            | Action::Verdict { .. }
+            | Action::Plan { .. } => None,
         });
         let majors = match configs.next().and_then(|config| config.postgres.as_ref()) {
             None => (13..=18).collect(),
@@ -218,7 +226,8 @@ impl Action {
                 role: option("as")?,
                 expected: body,
             },
-            other => bail!("`{other}` is not a kind of block: toml, sql, policy or verdict"),
+            "plan" => Self::Plan { expected: body },
+            other => bail!("`{other}` is not a kind of block: toml, sql, policy, verdict or plan"),
         })
     }
 }

@@ -9,19 +9,19 @@ use pgattest_model::ident::visible;
 use pgattest_model::{Finding, Missing, ObservationId, Population, Verdict};
 
 /// The rules of the file and their reach.
-pub(crate) struct Engine {
+pub struct Engine {
     ruleset: Ruleset,
     reaches: Vec<Reach>,
     /// Who can reach the server at all.
-    pub(crate) listening: Listening,
+    pub listening: Listening,
     /// Every observation that the reach rests on.
-    pub(crate) seen_in: Vec<ObservationId>,
+    pub seen_in: Vec<ObservationId>,
     not_seen: Vec<Missing>,
 }
 
 impl Engine {
     /// Understands the rules and computes their reach.
-    pub(crate) fn from_facts(context: &Context<'_>) -> Result<Self, Missing> {
+    pub fn from_facts(context: &Context<'_>) -> Result<Self, Missing> {
         let rules = context.facts.hba_rules.here()?;
         let graph = context.role_graph()?;
         let databases = context.facts.databases.here()?;
@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Every rule with what it is reached by, in the order of the file.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, &Reach)> {
+    pub fn rules(&self) -> impl Iterator<Item = (&Rule, &Reach)> {
         self.ruleset.rules().iter().zip(&self.reaches)
     }
 
@@ -88,12 +88,12 @@ impl Engine {
     }
 
     /// What keeps any verdict on the rules from being a pass.
-    pub(crate) fn not_seen(&self) -> &[Missing] {
+    pub fn not_seen(&self) -> &[Missing] {
         &self.not_seen
     }
 
     /// Every observation that the reach rests on.
-    pub(crate) fn seen_in(&self) -> &[ObservationId] {
+    pub fn seen_in(&self) -> &[ObservationId] {
         &self.seen_in
     }
 
@@ -135,7 +135,7 @@ impl Engine {
 }
 
 /// Where a rule stands, for a person: `pg_hba.conf:12`.
-pub(crate) fn place(rule: &HbaRule) -> String {
+pub fn place(rule: &HbaRule) -> String {
     visible(&rule.place())
 }
 

@@ -2,7 +2,7 @@
 
 mod client_certificates;
 mod directory_logins;
-mod engine;
+pub mod engine;
 mod file_in_force;
 mod identity_maps;
 mod idle_refusals;

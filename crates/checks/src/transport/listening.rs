@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Who can reach the server over TCP, as far as `listen_addresses` says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Listening {
+pub enum Listening {
     /// Nobody: Unix sockets only.
     Nowhere,
     /// Processes of the same machine only.
@@ -16,7 +16,7 @@ pub(crate) enum Listening {
 
 impl Listening {
     /// What the setting in force says. Where it cannot be read, other machines are taken to reach the server.
-    pub(crate) fn of(context: &Context<'_>) -> Self {
+    pub fn of(context: &Context<'_>) -> Self {
         match context.setting("listen_addresses") {
             Ok((setting, _)) if !setting.withheld => Self::parse(&setting.value),
             Ok(_) | Err(_) => Self::Network,
@@ -40,7 +40,7 @@ impl Listening {
 }
 
 /// Whether an address, as settings and the server's views write it, is the machine's own loopback.
-pub(crate) fn is_loopback(address: &str) -> bool {
+pub fn is_loopback(address: &str) -> bool {
     address.eq_ignore_ascii_case("localhost")
         || address
             .parse::<IpAddr>()

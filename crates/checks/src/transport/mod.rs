@@ -3,7 +3,7 @@
 mod cipher_suites;
 mod clear_sessions;
 mod handshakes;
-mod listening;
+pub mod listening;
 mod server_certificate;
 #[cfg(test)]
 mod tests;

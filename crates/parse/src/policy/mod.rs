@@ -118,6 +118,7 @@ impl File {
                 .into_iter()
                 .map(|entry| entry.into_classification(reading))
                 .collect::<Result<_, _>>()?,
+            services: Vec::new(),
             waivers: waiver::all(self.waiver, reading)?,
             names: reading.names(),
         })

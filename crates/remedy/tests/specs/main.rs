@@ -1,6 +1,7 @@
-//! Runs every spec in `specs/` against real servers: one test a file and major.
+//! Runs every spec in `crates/checks/specs/` against real servers: one test a file and major. They stand with the checks, and run
+//! here because a spec also shows how a finding is fixed.
 //!
-//! `cargo nextest run -p pgattest-checks --test specs` runs all, `-E 'test(superuser)'` those whose name has the word.
+//! `cargo nextest run -p pgattest-remedy --test specs` runs all, `-E 'test(superuser)'` those whose name has the word.
 
 use anyhow::{Context as _, Result, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -13,9 +14,11 @@ use pgattest_testkit::{Cluster, SUPERUSER, SUPERUSER_PASSWORD, Tls};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::path::Path;
 
+mod fixing;
+
 fn main() {
     let arguments = Arguments::from_args();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../checks/specs");
     let trials = match Spec::all(&root) {
         Ok(specs) => specs.iter().flat_map(trials).collect(),
         Err(error) => vec![Trial::test("specs", move || {
@@ -71,6 +74,12 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
                     .with_context(place)?;
                 compare(expected, &actual).with_context(place)?;
             }
+            Action::Plan { expected } => {
+                let cluster = cluster.as_ref().context("no cluster")?;
+                fixing::run(cluster, &policy, name, expected)
+                    .await
+                    .with_context(place)?;
+            }
         }
     }
     Ok(())
@@ -114,8 +123,7 @@ async fn verdict(
     name: &str,
 ) -> Result<String> {
     let check = registry::find(name).with_context(|| format!("no check is called `{name}`"))?;
-    let dsn = dsn(cluster, role);
-    let options = ConnectOptions::resolve(Some(&dsn), &ProcessEnv)?;
+    let options = options(cluster, role)?;
     let collection = collect(&options, Limits::default(), |_| {}).await?;
     let facts = pgattest_catalog::decode(&collection.observations);
     let assessment = pgattest_checks::assess(&facts, policy);
@@ -128,6 +136,13 @@ async fn verdict(
         sound(finding)?;
     }
     Ok(render(&result.verdict))
+}
+
+fn options(cluster: &Cluster, role: Option<&str>) -> Result<ConnectOptions> {
+    Ok(ConnectOptions::resolve(
+        Some(&dsn(cluster, role)),
+        &ProcessEnv,
+    )?)
 }
 
 fn dsn(cluster: &Cluster, role: Option<&str>) -> String {
@@ -220,5 +235,5 @@ fn compare(expected: &str, actual: &str) -> Result<()> {
     if columns(expected) == columns(actual) {
         return Ok(());
     }
-    bail!("expected\n{expected}\nbut the verdict is\n{actual}\n")
+    bail!("expected\n{expected}\nbut it is\n{actual}\n")
 }

@@ -1,0 +1,83 @@
+//! The digest of facts: what a plan is bound to.
+
+use pgattest_model::plan::FactsDigest;
+use pgattest_model::{Observation, Outcome};
+use sha2::{Digest, Sha256};
+
+/// Groups that change while nobody changes anything: who is connected, what the clock says, what a handshake's bytes are.
+const VOLATILE: [&str; 7] = [
+    "server",
+    "own-session",
+    "sessions",
+    "slots",
+    "hba-files",
+    "wire-handshakes",
+    "wire-certificates",
+];
+
+/// Columns that change by themselves, by group.
+const VOLATILE_COLUMNS: [(&str, &str); 2] = [
+    ("relations", "estimated_rows"),
+    // Whether a password's end has passed.
+    ("roles", "expired"),
+];
+
+/// Digests what was observed, group by group, leaving out what changes by itself. A group that could not be read counts, too: if it
+/// can be read later, the facts are others.
+pub fn facts_digest(observations: &[Observation]) -> FactsDigest {
+    let mut groups: Vec<_> = observations
+        .iter()
+        .filter(|observation| !VOLATILE.contains(&observation.id.group()))
+        .map(|observation| (observation.id.clone(), digest(observation)))
+        .collect();
+    groups.sort();
+    FactsDigest { groups }
+}
+
+fn digest(observation: &Observation) -> String {
+    let mut hash = Sha256::new();
+    match &observation.outcome {
+        Outcome::Failed { sqlstate, .. } => {
+            hash.update(b"failed");
+            hash.update(sqlstate.as_bytes());
+        }
+        Outcome::Rows { csv, .. } => {
+            let left_out: Vec<&str> = VOLATILE_COLUMNS
+                .iter()
+                .filter(|(group, _)| *group == observation.id.group())
+                .map(|(_, column)| *column)
+                .collect();
+            if left_out.is_empty() {
+                hash.update(csv);
+            } else {
+                without_columns(csv, &left_out, &mut hash);
+            }
+        }
+    }
+    hex::encode(hash.finalize())
+}
+
+/// Feeds every field but those of the columns left out. What is no CSV counts as it is.
+fn without_columns(csv: &[u8], left_out: &[&str], hash: &mut Sha256) {
+    let mut reader = csv::ReaderBuilder::new().from_reader(csv);
+    let Ok(headers) = reader.byte_headers().cloned() else {
+        return hash.update(csv);
+    };
+    let kept: Vec<bool> = headers
+        .iter()
+        .map(|header| !left_out.iter().any(|column| column.as_bytes() == header))
+        .collect();
+    let mut feed = |record: &csv::ByteRecord| {
+        for (field, _) in record.iter().zip(&kept).filter(|(_, kept)| **kept) {
+            hash.update((field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+    };
+    feed(&headers);
+    for record in reader.byte_records() {
+        match record {
+            Ok(record) => feed(&record),
+            Err(_) => return hash.update(csv),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The kinds of change, in folders by area.
+
+pub mod authentication;
+pub mod code;
+pub mod grants;
+pub mod isolation;
+pub mod roles;
+pub mod services;
+pub mod settings;
+
+use crate::kind::Kind;
+
+/// Every kind. Where two have changes of one stage in one database, those of the earlier come first.
+pub fn all() -> impl Iterator<Item = &'static dyn Kind> {
+    [
+        services::KINDS,
+        roles::KINDS,
+        grants::KINDS,
+        code::KINDS,
+        isolation::KINDS,
+        settings::KINDS,
+        authentication::KINDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,97 @@
+//! From facts and policy to a [`Plan`]: what to change so that an audit passes.
+//!
+//! Pure: no clock, no environment, no filesystem, no network, no randomness. The same facts and policy give the same plan, so a
+//! reviewer can make it again. Nothing is decided later: whoever applies a plan chooses nothing.
+//!
+//! One file a kind of change, in folders by area under `kinds/`. A kind looks at the open findings of the checks it knows and at
+//! the facts, and proposes [`Draft`]s; [`plan`] gives them names, puts them in order and says what is left.
+
+mod digest;
+mod draft;
+mod kind;
+pub mod kinds;
+mod order;
+mod planning;
+
+pub use digest::facts_digest;
+pub use draft::Draft;
+pub use kind::Kind;
+pub use kinds::all as kinds;
+pub use planning::{Login, Options, Planning, Problem};
+
+use pgattest_checks::Context;
+use pgattest_model::plan::{FactsDigest, Left, Plan, PlanTarget};
+use pgattest_model::{Assessment, Facts, Policy};
+use std::collections::BTreeSet;
+
+/// What a plan is made from, beyond facts and policy.
+#[derive(Debug)]
+pub struct Origin {
+    /// The cluster.
+    pub target: PlanTarget,
+    /// When the facts were collected: RFC 3339, UTC.
+    pub facts_as_of: String,
+    /// Their digest: [`facts_digest`].
+    pub facts: FactsDigest,
+    /// SHA-256 of the policy file, hex.
+    pub policy_sha256: Option<String>,
+    /// Version of pgattest.
+    pub tool_version: String,
+}
+
+/// Plans the changes that close the open findings of an assessment of these facts by this policy.
+pub fn plan(
+    facts: &Facts,
+    policy: &Policy,
+    assessment: &Assessment,
+    options: &Options,
+    origin: Origin,
+) -> Plan {
+    let planning = Planning::new(Context::new(facts, policy), assessment, options);
+    let mut drafts = Vec::new();
+    let mut hindrances = Vec::new();
+    for kind in kinds::all() {
+        if !kind
+            .closes()
+            .iter()
+            .any(|check| planning.open(check).next().is_some())
+        {
+            continue;
+        }
+        match kind.propose(&planning) {
+            Ok(proposed) => drafts.extend(proposed.into_iter().map(|draft| (kind.name(), draft))),
+            Err(missing) => hindrances.push((kind, missing)),
+        }
+    }
+    let changes = order::arrange(drafts);
+    let closed: BTreeSet<_> = changes
+        .iter()
+        .flat_map(|change| &change.closes)
+        .map(|closes| closes.fingerprint.clone())
+        .collect();
+    let left = planning
+        .problems()
+        .filter(|problem| !closed.contains(problem.fingerprint))
+        .map(|problem| {
+            let hindered = hindrances
+                .iter()
+                .find(|(kind, _)| kind.closes().contains(&problem.check));
+            Left {
+                finding: problem.closes(),
+                why: match hindered {
+                    Some((_, missing)) => format!("nothing could be planned: {}", missing.why),
+                    None => problem.finding.remediation.clone(),
+                },
+            }
+        })
+        .collect();
+    Plan {
+        tool_version: origin.tool_version,
+        target: origin.target,
+        facts_as_of: origin.facts_as_of,
+        facts: origin.facts,
+        policy_sha256: origin.policy_sha256,
+        changes,
+        left,
+    }
+}
