@@ -42,6 +42,8 @@ pub(crate) struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look at a live PostgreSQL and draft pgattest.toml: services, superusers, tenants, classified columns
+    Init(InitArgs),
     /// Look at a live PostgreSQL, judge it, and write reports and evidence
     Audit(AuditArgs),
     /// Try on the live system what settings only promise
@@ -66,6 +68,22 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// A connection string as psql takes it: a URL, `key=value` pairs, or a database's name
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connection: Option<String>,
+    /// The file to write, or to add to: what stands in it is kept [default: ./pgattest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Write to standard output, and leave every file alone
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Add to a file that is there without asking to be run again
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]

@@ -8,17 +8,30 @@ use crate::printer::Printer;
 use pgattest_catalog::transcript;
 use pgattest_checks::crosswalk::crosswalk;
 use pgattest_evidence::{Package, PackageFile, PublicKey, SealRequest, Sealer, Tool};
-use pgattest_model::{Audit, Policy, Run, Status};
+use pgattest_model::{Audit, Observation, Policy, Run, Status};
 use pgattest_report::{html, json, readme};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// A plan that was applied, for the package of the audit after it.
+pub(crate) struct Changed<'a> {
+    /// The audit before.
+    pub(crate) before: &'a Audit,
+    /// The plan file's text.
+    pub(crate) plan: &'a str,
+    /// The journal's text.
+    pub(crate) journal: &'a [u8],
+    /// Whether it held.
+    pub(crate) verification: String,
+}
+
 /// Seals the audit into `out` and tells the user what an auditor needs.
 pub(crate) fn seal(
     audit: &Audit,
     policy: &PolicyFile,
+    changed: Option<&Changed<'_>>,
     home: &Home,
     out: &Path,
     printer: &Printer,
@@ -31,7 +44,7 @@ pub(crate) fn seal(
         out_dir: out,
     };
     let sealed = sealer
-        .seal(request(audit, policy, &stored.key.public_key())?)
+        .seal(request(audit, policy, changed, &stored.key.public_key())?)
         .doing(|| "the evidence could not be sealed".to_owned())?;
     for recovered in &sealed.recovered {
         printer.note(&format!(
@@ -59,7 +72,12 @@ pub(crate) struct Documents {
 }
 
 /// Renders the documents of a package.
-pub(crate) fn documents(audit: &Audit, policy: &Policy, key: &PublicKey) -> Documents {
+pub(crate) fn documents(
+    audit: &Audit,
+    policy: &Policy,
+    changed: bool,
+    key: &PublicKey,
+) -> Documents {
     let organization = policy.organization.as_deref();
     let fingerprint = key.fingerprint();
     let package = pgattest_report::Package {
@@ -73,6 +91,7 @@ pub(crate) fn documents(audit: &Audit, policy: &Policy, key: &PublicKey) -> Docu
             &readme::Options {
                 organization,
                 package,
+                changed,
             },
         ),
         report: html::render(
@@ -87,25 +106,25 @@ pub(crate) fn documents(audit: &Audit, policy: &Policy, key: &PublicKey) -> Docu
     }
 }
 
-/// The audit that a package's observations give, computed anew.
-pub(crate) fn recompute(package: &Package) -> Result<(Audit, Policy), Failure> {
-    let text = |path: &str| -> Result<&str, Failure> {
-        let bytes = package
-            .file(path)
-            .ok_or_else(|| fail(format!("the package has no {path}")))?;
-        std::str::from_utf8(bytes).doing(|| format!("{path} is not UTF-8"))
-    };
+/// What a package's observations give, computed anew.
+pub(crate) struct Recomputed {
+    /// The audit that the package is of.
+    pub(crate) audit: Audit,
+    /// By this policy.
+    pub(crate) policy: Policy,
+    /// The audit before a plan was applied, when the package holds one.
+    pub(crate) before: Option<Audit>,
+}
+
+/// Computes the audits of a package anew.
+pub(crate) fn recompute(package: &Package) -> Result<Recomputed, Failure> {
     let policy_given = package.file("policy.toml").is_some();
     let policy = if policy_given {
-        pgattest_parse::policy::parse(text("policy.toml")?)
+        pgattest_parse::policy::parse(text(package, "policy.toml")?)
             .doing(|| "policy.toml of the package is not right".to_owned())?
     } else {
         Policy::default()
     };
-    let observations = transcript::read(text("observations.jsonl")?, |path| {
-        package.file(path).map(<[u8]>::to_vec)
-    })
-    .doing(|| "the package's observations cannot be read".to_owned())?;
     let manifest = package.manifest();
     let run = Run {
         tool_version: manifest.tool.version.clone(),
@@ -114,12 +133,67 @@ pub(crate) fn recompute(package: &Package) -> Result<(Audit, Policy), Failure> {
         clock_skew_ms: manifest.clock_skew_ms,
         policy_given,
     };
-    Ok((auditing::audit(run, observations, &policy), policy))
+    let before = package
+        .file("before/observations.jsonl")
+        .is_some()
+        .then(|| {
+            let run = run_before(text(package, "before/verdicts.json")?, &run)?;
+            let observations = observations(package, BEFORE)?;
+            Ok::<_, Failure>(auditing::audit(run, observations, &policy))
+        })
+        .transpose()?;
+    Ok(Recomputed {
+        audit: auditing::audit(run, observations(package, "")?, &policy),
+        policy,
+        before,
+    })
 }
 
-fn request(audit: &Audit, policy: &PolicyFile, key: &PublicKey) -> Result<SealRequest, Failure> {
+/// The folder of the audit before a plan was applied.
+const BEFORE: &str = "before/";
+
+fn observations(package: &Package, folder: &str) -> Result<Vec<Observation>, Failure> {
+    let transcript = format!("{folder}observations.jsonl");
+    transcript::read(text(package, &transcript)?, |path| {
+        package.file(&format!("{folder}{path}")).map(<[u8]>::to_vec)
+    })
+    .doing(|| format!("the observations of {transcript} cannot be read"))
+}
+
+fn text<'p>(package: &'p Package, path: &str) -> Result<&'p str, Failure> {
+    let bytes = package
+        .file(path)
+        .ok_or_else(|| fail(format!("the package has no {path}")))?;
+    std::str::from_utf8(bytes).doing(|| format!("{path} is not UTF-8"))
+}
+
+/// When the audit before was made: no manifest says it, so its own verdicts do.
+fn run_before(verdicts: &str, after: &Run) -> Result<Run, Failure> {
+    let what = || "before/verdicts.json cannot be read".to_owned();
+    let document: Value = serde_json::from_str(verdicts).doing(what)?;
+    let string = |key: &str| {
+        document
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| fail(format!("before/verdicts.json has no {key}")))
+    };
+    Ok(Run {
+        started_at: string("started_at")?,
+        finished_at: string("finished_at")?,
+        clock_skew_ms: document.get("clock_skew_ms").and_then(Value::as_i64),
+        ..after.clone()
+    })
+}
+
+fn request(
+    audit: &Audit,
+    policy: &PolicyFile,
+    changed: Option<&Changed<'_>>,
+    key: &PublicKey,
+) -> Result<SealRequest, Failure> {
     let time = |text: &str| text.parse().doing(|| format!("`{text}` is not a time"));
-    let documents = documents(audit, &policy.policy, key);
+    let documents = documents(audit, &policy.policy, changed.is_some(), key);
     let (lines, results) = transcript::write(&audit.observations);
     let file = |path: &str, text: String| PackageFile {
         path: path.to_owned(),
@@ -137,6 +211,23 @@ fn request(audit: &Audit, policy: &PolicyFile, key: &PublicKey) -> Result<SealRe
             .into_iter()
             .map(|(path, bytes)| PackageFile { path, bytes }),
     );
+    if let Some(changed) = changed {
+        let (lines, results) = transcript::write(&changed.before.observations);
+        files.extend([
+            file("plan.json", changed.plan.to_owned()),
+            file("apply/verification.json", changed.verification.clone()),
+            file("before/verdicts.json", json::render(changed.before)),
+            file("before/observations.jsonl", lines),
+        ]);
+        files.push(PackageFile {
+            path: "apply/journal.jsonl".to_owned(),
+            bytes: changed.journal.to_vec(),
+        });
+        files.extend(results.into_iter().map(|(path, bytes)| PackageFile {
+            path: format!("{BEFORE}{path}"),
+            bytes,
+        }));
+    }
     Ok(SealRequest {
         tool: Tool {
             name: "pgattest".to_owned(),
@@ -158,9 +249,25 @@ fn request(audit: &Audit, policy: &PolicyFile, key: &PublicKey) -> Result<SealRe
     })
 }
 
-/// Every path that a package of this audit may have.
-pub(crate) fn paths(audit: &Audit) -> BTreeSet<String> {
+/// Every path that a package of this audit, or of the change between this and an earlier one, may have.
+pub(crate) fn paths(audit: &Audit, before: Option<&Audit>) -> BTreeSet<String> {
     let (_, results) = transcript::write(&audit.observations);
+    let earlier = before.into_iter().flat_map(|before| {
+        let (_, results) = transcript::write(&before.observations);
+        results
+            .into_iter()
+            .map(|(path, _)| format!("{BEFORE}{path}"))
+            .chain(
+                [
+                    "plan.json",
+                    "apply/journal.jsonl",
+                    "apply/verification.json",
+                    "before/verdicts.json",
+                    "before/observations.jsonl",
+                ]
+                .map(str::to_owned),
+            )
+    });
     let fixed = [
         "README.txt",
         "report.html",
@@ -177,6 +284,7 @@ pub(crate) fn paths(audit: &Audit) -> BTreeSet<String> {
         .into_iter()
         .map(str::to_owned)
         .chain(results.into_iter().map(|(path, _)| path))
+        .chain(earlier)
         .collect()
 }
 

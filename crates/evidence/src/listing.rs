@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use pgattest_ledger::entry::Entry;
+use pgattest_ledger::entry::{ChangeEntry, Entry};
 use pgattest_ledger::{Hash, PublicKey, canonical};
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,11 @@ pub struct Listed {
     pub index: u64,
     /// Its exact text.
     pub text: String,
-    /// What it says; `None` when it is of a kind that this version does not know.
+    /// What it says of a package; `None` when it is of another kind.
     pub entry: Option<Entry>,
+    /// What it says of a step of changing a cluster; `None` when it is of another kind. When both are, this version does not
+    /// know the kind.
+    pub change: Option<ChangeEntry>,
     /// Whether its package is where it was looked for.
     pub package: PackageState,
 }
@@ -67,10 +70,12 @@ impl Ledger {
                 Some(entry) => look(entry, folders, &unfinished),
                 None => PackageState::Missing,
             };
+            let change = ChangeEntry::parse(text.as_bytes()).ok();
             Listed {
                 index,
                 text,
                 entry,
+                change,
                 package,
             }
         });

@@ -55,6 +55,47 @@ impl Entry {
     }
 }
 
+/// The kind of an entry that records a step of applying a plan, or of taking it back.
+pub const CHANGE: &str = "change";
+
+/// One step of changing a cluster. Its canonical JSON is a leaf of the same tree.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeEntry {
+    /// [`ENTRY_SCHEMA`].
+    pub schema: String,
+    /// [`CHANGE`].
+    pub kind: String,
+    /// The digest that the plan names itself by, in hexadecimal.
+    pub plan: String,
+    /// The target's name.
+    pub target: String,
+    /// When the step was done, RFC 3339.
+    pub recorded_at: String,
+    /// `apply` or `undo`.
+    pub act: String,
+    /// The changes of the plan that the step was, by identifier.
+    pub changes: Vec<String>,
+    /// What was there before; free.
+    pub before: Value,
+    /// What is there now; free.
+    pub after: Value,
+}
+
+impl ChangeEntry {
+    /// Reads the text of an entry, which has to be canonical.
+    pub fn parse(text: &[u8]) -> Result<Self, EntryError> {
+        let entry: Self = canonical::from_bytes(text)?;
+        if entry.schema != ENTRY_SCHEMA || entry.kind != CHANGE {
+            return Err(EntryError::OtherKind {
+                schema: entry.schema,
+                kind: entry.kind,
+            });
+        }
+        Ok(entry)
+    }
+}
+
 /// Why an entry cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {

@@ -8,6 +8,7 @@
 
 mod digest;
 mod draft;
+pub mod inference;
 mod kind;
 pub mod kinds;
 mod order;

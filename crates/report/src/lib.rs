@@ -18,6 +18,7 @@ pub mod pull_request;
 pub mod readme;
 pub mod sarif;
 pub mod text;
+pub mod verification;
 pub mod view;
 
 pub use package::Package;

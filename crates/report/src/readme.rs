@@ -13,6 +13,8 @@ pub struct Options<'a> {
     pub organization: Option<&'a str>,
     /// How the package is signed.
     pub package: Package<'a>,
+    /// Whether it also holds a plan that was applied, and the audit before it.
+    pub changed: bool,
 }
 
 /// Columns of the text: it is printed and mailed.
@@ -58,6 +60,26 @@ const FILES: [(&str, &str); 11] = [
     ("README.txt", "this file"),
 ];
 
+/// What a package holds besides when a plan was applied between two audits.
+const FILES_OF_A_CHANGE: [(&str, &str); 4] = [
+    (
+        "plan.json",
+        "the plan that was applied: every statement, what takes it back, and the findings it claims to close",
+    ),
+    (
+        "apply/journal.jsonl",
+        "what was done, step by step, as it was written down before and after each",
+    ),
+    (
+        "apply/verification.json",
+        "whether the plan held: its claims against the verdicts before and after",
+    ),
+    (
+        "before/",
+        "the audit before the plan: verdicts.json, observations.jsonl and observations/, as above. What stands outside is the audit after it",
+    ),
+];
+
 /// Renders the text. Ends with a newline.
 pub fn render(audit: &Audit, options: &Options<'_>) -> String {
     let mut page = Page::new(Screen {
@@ -79,7 +101,7 @@ pub fn render(audit: &Audit, options: &Options<'_>) -> String {
     waivers(&mut page, audit);
 
     page.heading("WHAT EACH FILE IS", "");
-    for (file, about) in FILES {
+    for (file, about) in files(options.changed) {
         if file != "policy.toml" || audit.run.policy_given {
             page.entry(&Lead::indent(2).cell(PLAIN, file, FILE), PLAIN, about);
         }
@@ -96,6 +118,19 @@ pub fn render(audit: &Audit, options: &Options<'_>) -> String {
         page.entry(&Lead::indent(2).cell(PLAIN, "-", 2), PLAIN, limit);
     }
     page.finish()
+}
+
+/// The files of a package, those of a change before the envelope.
+fn files(changed: bool) -> Vec<(&'static str, &'static str)> {
+    let mut files = FILES.to_vec();
+    if changed {
+        let envelope = files
+            .iter()
+            .position(|(file, _)| file.starts_with("manifest"))
+            .unwrap_or(files.len());
+        files.splice(envelope..envelope, FILES_OF_A_CHANGE);
+    }
+    files
 }
 
 fn scope(page: &mut Page, audit: &Audit) {

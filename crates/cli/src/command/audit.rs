@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
         write(&audit, &policy, &format, printer)?;
     }
     if let (Some(home), Some(out)) = (home, arguments.out.as_deref()) {
-        sealing::seal(&audit, &policy, &home, out, printer)?;
+        sealing::seal(&audit, &policy, None, &home, out, printer)?;
     }
     let code = conclude(&audit, arguments)?;
     for remark in policy.remarks(&audit.assessment.diagnostics, printer.verbose) {

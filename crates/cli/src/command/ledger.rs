@@ -91,6 +91,16 @@ fn consistency(
 }
 
 fn row(listed: &Listed, looked: bool) -> String {
+    if let Some(change) = &listed.change {
+        return format!(
+            "{:>5}  {}  {} of plan {}: {}",
+            listed.index,
+            visible(&change.recorded_at),
+            visible(&change.act),
+            visible(change.plan.get(..12).unwrap_or(&change.plan)),
+            visible(&change.changes.join(", "))
+        );
+    }
     let Some(entry) = &listed.entry else {
         return format!(
             "{:>5}  an entry of a kind that this version does not know",

@@ -6,6 +6,7 @@ mod completions;
 mod explain;
 mod grants;
 mod hba;
+mod init;
 mod key;
 mod ledger;
 mod prove;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
     match command {
         Command::Access(arguments) => access::run(&arguments, printer),
         Command::Audit(arguments) => audit::run(&arguments, printer),
+        Command::Init(arguments) => init::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Grants(arguments) => grants::run(&arguments, printer),

@@ -4,7 +4,7 @@ use crate::args::VerifyArgs;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
 use crate::printer::Printer;
-use crate::sealing::{self, Documents};
+use crate::sealing::{self, Documents, Recomputed};
 use anstyle::{AnsiColor, Style};
 use pgattest_catalog::count_rows;
 use pgattest_evidence::{
@@ -100,8 +100,12 @@ fn live_ledger(arguments: &VerifyArgs) -> Option<Ledger> {
 
 /// What the package's documents say and its observations do not.
 fn perform_again(package: &Package, signer: &PublicKey) -> Result<Vec<String>, Failure> {
-    let (audit, policy) = sealing::recompute(package)?;
-    let documents = sealing::documents(&audit, &policy, signer);
+    let Recomputed {
+        audit,
+        policy,
+        before,
+    } = sealing::recompute(package)?;
+    let documents = sealing::documents(&audit, &policy, before.is_some(), signer);
     let stored = |path: &str| {
         package
             .file(path)
@@ -116,8 +120,35 @@ fn perform_again(package: &Package, signer: &PublicKey) -> Result<Vec<String>, F
         .map(|difference| format!("verdicts.json {}: {}", difference.path, difference.words))
         .collect();
     differences.extend(miscounted(&audit));
+    if let Some(before) = &before {
+        differences.extend(miscounted(before));
+        differences.extend(change_again(package, before, &audit)?);
+    }
     differences.extend(other_documents(package, &documents)?);
-    differences.extend(envelope(package, &audit)?);
+    differences.extend(envelope(package, &audit, before.as_ref())?);
+    Ok(differences)
+}
+
+/// What the package says of a change, and the audits before and after it do not.
+fn change_again(package: &Package, before: &Audit, after: &Audit) -> Result<Vec<String>, Failure> {
+    let stored = |path: &str| {
+        package
+            .file(path)
+            .map(String::from_utf8_lossy)
+            .ok_or_else(|| fail(format!("the package has no {path}")))
+    };
+    let mut differences: Vec<String> = Vec::new();
+    let mut found = json::diff(&stored("before/verdicts.json")?, &json::render(before))
+        .doing(|| "before/verdicts.json cannot be compared".to_owned())?;
+    found.sort_by_key(|difference| weight(&difference.path));
+    differences.extend(
+        found
+            .into_iter()
+            .map(|one| format!("before/verdicts.json {}: {}", one.path, one.words)),
+    );
+    if before.target.system_identifier != after.target.system_identifier {
+        differences.push("before/ and the package are of two clusters".to_owned());
+    }
     Ok(differences)
 }
 
@@ -149,7 +180,11 @@ fn miscounted(audit: &Audit) -> Vec<String> {
 
 /// What the manifest and the ledger's entry say of the audit, and files that no audit makes. Only of packages that this
 /// version made, as others may say it in other words.
-fn envelope(package: &Package, audit: &Audit) -> Result<Vec<String>, Failure> {
+fn envelope(
+    package: &Package,
+    audit: &Audit,
+    before: Option<&Audit>,
+) -> Result<Vec<String>, Failure> {
     let manifest = package.manifest();
     if manifest.tool.version != env!("CARGO_PKG_VERSION") {
         return Ok(Vec::new());
@@ -186,7 +221,7 @@ fn envelope(package: &Package, audit: &Audit) -> Result<Vec<String>, Failure> {
             differences.push(format!("{what} is not what the observations give"));
         }
     }
-    let made = sealing::paths(audit);
+    let made = sealing::paths(audit, before);
     let strange = package
         .files()
         .map(|(path, _)| path)

@@ -371,3 +371,40 @@ fn a_proof_under_the_present_head_can_be_had_for_every_entry() {
         Err(LedgerError::Beyond { asked: 6, .. })
     ));
 }
+
+#[test]
+fn steps_of_a_change_stand_in_the_same_tree_as_packages() {
+    use pgattest_evidence::ChangeEntry;
+    use pgattest_ledger::entry::{CHANGE, ENTRY_SCHEMA};
+    let place = Place::new();
+    let ledger = place.ledger();
+    let step = ChangeEntry {
+        schema: ENTRY_SCHEMA.to_owned(),
+        kind: CHANGE.to_owned(),
+        plan: "ab".repeat(32),
+        target: "db\u{202e}".to_owned(),
+        recorded_at: "2026-01-02T03:04:05Z".to_owned(),
+        act: "apply".to_owned(),
+        changes: vec!["role-attributes-1f0c9a7b".to_owned()],
+        before: serde_json::json!("CREATEDB"),
+        after: serde_json::json!(null),
+    };
+    assert_eq!(ledger.record(&place.key, &step).unwrap().index, 0);
+    let sealed = place.seal("db");
+    assert_eq!(sealed.index, 1);
+    let last = ledger.record(&place.key, &step).unwrap();
+    assert_eq!(last.index, 2);
+    assert_eq!(ledger.checkpoint_text().unwrap(), Some(last.checkpoint));
+
+    let listed = list(&place);
+    assert_eq!(listed[0].change.as_ref(), Some(&step));
+    assert!(listed[0].entry.is_none());
+    assert!(listed[1].entry.is_some() && listed[1].change.is_none());
+    assert_eq!(ledger.check(&place.public()).unwrap().unwrap().size, 3);
+    // The package proves itself under the head of its own time, and the later ledger extends it.
+    let anchors = Anchors {
+        ledger: Some(&ledger),
+        ..Anchors::default()
+    };
+    assert_verified(&verify(&sealed.path, &[place.public()], &anchors).unwrap());
+}

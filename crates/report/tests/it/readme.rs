@@ -14,6 +14,7 @@ fn render() -> String {
         &readme::Options {
             organization: Some("Example\u{202e} Ltd"),
             package: PACKAGE,
+            changed: false,
         },
     )
 }
@@ -40,7 +41,8 @@ fn the_policy_is_named_only_where_there_is_one() {
             &audit,
             &readme::Options {
                 organization: None,
-                package: PACKAGE
+                package: PACKAGE,
+                changed: false,
             }
         )
         .contains("policy.toml")

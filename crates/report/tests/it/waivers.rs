@@ -33,6 +33,7 @@ fn note() -> String {
         &readme::Options {
             organization: None,
             package,
+            changed: false,
         },
     )
 }
