@@ -3,6 +3,7 @@
 //! The plan decides everything; nothing is chosen here.
 
 mod action;
+pub mod canary;
 mod error;
 
 pub use action::{Hands, perform};

@@ -97,6 +97,32 @@ impl ConnectOptions {
         }
     }
 
+    /// The same target as another role. A password that was given is the first role's and stays behind; a password file is asked
+    /// for the other's.
+    #[must_use]
+    pub fn as_user(&self, name: impl Into<String>) -> Self {
+        Self {
+            user: name.into(),
+            password: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same target, refused when it does not offer TLS; how its certificate is verified stays.
+    #[must_use]
+    pub fn requiring_tls(&self) -> Self {
+        let mut options = self.clone();
+        options.ssl.mode = options.ssl.mode.max(SslMode::Require);
+        options
+    }
+
+    /// Whether there is a password for one of the hosts.
+    pub fn has_password(&self) -> bool {
+        self.hosts
+            .iter()
+            .any(|host| self.password_for(host).is_some())
+    }
+
     /// The hosts, in the order to try them. There is at least one.
     pub fn hosts(&self) -> &[HostTarget] {
         &self.hosts

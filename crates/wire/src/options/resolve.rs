@@ -52,17 +52,17 @@ impl ConnectOptions {
         };
         let password = password(&values)?;
         let mut warnings = Vec::new();
-        let passfile = match &password {
-            Some(_) => None,
-            None => passfile(&values, env)?
-                .map(|(path, asked_for)| Passfile::read(&path, asked_for))
-                .and_then(|read| {
-                    read.unwrap_or_else(|warning| {
+        // Also where a password was given: that is one role's, and the file knows others'.
+        let passfile = passfile(&values, env)?
+            .map(|(path, asked_for)| Passfile::read(&path, asked_for))
+            .and_then(|read| {
+                read.unwrap_or_else(|warning| {
+                    if password.is_none() {
                         warnings.push(warning);
-                        None
-                    })
-                }),
-        };
+                    }
+                    None
+                })
+            });
         let application_name = match values.text("application_name")? {
             Some((name, _)) => Some(name.to_owned()),
             None => values

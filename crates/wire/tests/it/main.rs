@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod libpq;
 mod login;
+mod other_role;
 mod pooler;
 mod probe;
 mod probe_bad_peers;
