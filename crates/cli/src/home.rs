@@ -56,6 +56,11 @@ impl Home {
         Ok(stored)
     }
 
+    /// Journals and backups of plans that were applied, a folder a plan.
+    pub(crate) fn plans(&self) -> PathBuf {
+        self.folder.join("plans")
+    }
+
     /// The local ledger.
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger::new(self.folder.join("ledger"))

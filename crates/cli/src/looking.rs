@@ -55,7 +55,7 @@ pub(crate) fn explained(error: CollectError) -> Failure {
 }
 
 /// Ready when the user or the system asks the program to stop.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     let Ok(mut terminate) = terminate else {
         return std::future::pending().await;

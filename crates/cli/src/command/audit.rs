@@ -63,7 +63,7 @@ fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
 }
 
 /// The time as a package writes it down, so that whoever reads it back gets the same text.
-fn canonical(time: &str) -> Result<String, Failure> {
+pub(super) fn canonical(time: &str) -> Result<String, Failure> {
     let time: jiff::Timestamp = time.parse().doing(|| format!("`{time}` is not a time"))?;
     Ok(time.to_string())
 }
