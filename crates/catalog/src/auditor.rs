@@ -6,6 +6,7 @@
 mod psql;
 mod undo;
 
+pub use psql::connect as psql_connect;
 pub use undo::revoke;
 
 use crate::groups::Scope;

@@ -4,6 +4,7 @@
 //! facts, and is never changed after it was made.
 
 use crate::finding::{Fingerprint, Subject};
+use crate::ident::{quote_ident, quote_literal};
 use crate::observation::ObservationId;
 
 /// Ordered changes for one cluster.
@@ -336,6 +337,29 @@ impl Action {
             | Self::Certificate { .. }
             | Self::Restart
             | Self::ByHand(_) => None,
+        }
+    }
+}
+
+/// `ALTER SYSTEM SET name = ..;`, or `RESET` without a value.
+pub fn alter_system(name: &str, value: Option<&SettingValue>) -> String {
+    // A custom parameter's name has parts; each is a name.
+    let name = name
+        .split('.')
+        .map(quote_ident)
+        .collect::<Vec<_>>()
+        .join(".");
+    match value {
+        None => format!("ALTER SYSTEM RESET {name};"),
+        Some(SettingValue::One(value)) => {
+            format!("ALTER SYSTEM SET {name} = {};", quote_literal(value))
+        }
+        Some(SettingValue::List(values)) if values.is_empty() => {
+            format!("ALTER SYSTEM SET {name} = '';")
+        }
+        Some(SettingValue::List(values)) => {
+            let values: Vec<String> = values.iter().map(|value| quote_literal(value)).collect();
+            format!("ALTER SYSTEM SET {name} = {};", values.join(", "))
         }
     }
 }

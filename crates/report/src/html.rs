@@ -189,7 +189,7 @@ fn anchor(id: &ObservationId) -> String {
 
 /// The last line of defence: whatever went round the escaping of names, no control character or bidirectional override
 /// reaches the reader. Newlines stay: they are the template's own and those of queries.
-fn harmless(html: &str) -> String {
+pub(crate) fn harmless(html: &str) -> String {
     let lines: Vec<String> = html.split('\n').map(visible).collect();
     lines.join("\n")
 }

@@ -1,4 +1,4 @@
-//! Reports of an audit, one file a format.
+//! Reports of an audit, and of a plan, one file a format.
 //!
 //! Pure: an audit goes in, text comes out. No clock, no environment, no filesystem, no network, and the same audit gives the
 //! same bytes. Names in an audit are hostile, so each format escapes for its own medium: the terminal and HTML show control
@@ -14,6 +14,7 @@ mod markdown;
 mod package;
 pub mod page;
 mod paint;
+pub mod plan;
 pub mod pull_request;
 pub mod readme;
 pub mod sarif;

@@ -154,7 +154,7 @@ fn unseen(page: &mut String, audit: &Audit) {
 }
 
 /// A code span that no backtick inside can end, on one line.
-fn code(name: &str) -> String {
+pub(crate) fn code(name: &str) -> String {
     let shown = shortened(&visible(name));
     let longest = shown
         .split(|c| c != '`')
@@ -170,7 +170,7 @@ fn code(name: &str) -> String {
 }
 
 /// Our own words between names: everything that Markdown or HTML could take for markup is escaped.
-fn text(words: &str) -> String {
+pub(crate) fn text(words: &str) -> String {
     let mut escaped = String::new();
     for c in visible(words).chars() {
         match c {
@@ -190,7 +190,7 @@ fn text(words: &str) -> String {
 }
 
 /// The same between HTML tags, where Markdown is not read.
-fn html(words: &str) -> String {
+pub(crate) fn html(words: &str) -> String {
     let mut escaped = String::new();
     // Writing to a String cannot fail.
     let _ = Html.write_escaped_str(&mut escaped, &visible(words));

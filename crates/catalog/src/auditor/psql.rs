@@ -4,7 +4,7 @@
 ///
 /// Three readers, one inside the other: the lexer of psql's commands (single quotes, with escapes, because a command ends with its
 /// line), then psql's rule for names of databases (double quotes, doubled where they are meant), then libpq (`dbname='..'`).
-pub(super) fn connect(database: &str) -> String {
+pub fn connect(database: &str) -> String {
     let conninfo = format!("dbname='{}'", escaped(database));
     let name = format!("\"{}\"", conninfo.replace('"', "\"\""));
     let argument = escaped(&name).replace('\n', "\\n").replace('\r', "\\r");
