@@ -108,6 +108,22 @@ impl ConnectOptions {
         }
     }
 
+    /// The same login without TLS and without a password: to see whether a server's rules refuse it. A server that does not
+    /// refuse it is sent no secret in clear text.
+    #[must_use]
+    pub fn without_tls(&self) -> Self {
+        Self {
+            password: None,
+            passfile: None,
+            ssl: SslSettings {
+                mode: SslMode::Disable,
+                ..self.ssl.clone()
+            },
+            channel_binding: ChannelBinding::Disable,
+            ..self.clone()
+        }
+    }
+
     /// The same target, refused when it does not offer TLS; how its certificate is verified stays.
     #[must_use]
     pub fn requiring_tls(&self) -> Self {

@@ -1,0 +1,231 @@
+//! Statements that are done all or not at all, and one that cannot be.
+
+use crate::engine::Engine;
+use crate::error::ApplyError;
+use crate::journal::Entry;
+use crate::request::{Event, StepInfo};
+use crate::session::{open, refused, run};
+use pgattest_wire::Connection;
+use std::time::Duration;
+
+/// The longest that the outcome of a commit is asked for after the connection was lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Warnings with which a server does less than it was told: nothing or not everything was granted or revoked.
+const IN_PART: [&str; 2] = ["01007", "01006"];
+
+impl Engine<'_, '_> {
+    /// Statements in one transaction, tried again when others held locks.
+    pub(crate) async fn transaction(
+        &mut self,
+        info: &StepInfo,
+        database: Option<&str>,
+        statements: &[(String, String)],
+    ) -> Result<(), ApplyError> {
+        let attempts = self.request.attempts.max(1);
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(info, database, statements).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if attempt < attempts && error.is_passing() {
+                self.tell(&Event::Retried {
+                    step: info,
+                    attempt,
+                    of: attempts,
+                    why: &error.to_string(),
+                });
+                tokio::time::sleep(pause(attempt)).await;
+                attempt += 1;
+                continue;
+            }
+            return Err(error);
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        info: &StepInfo,
+        database: Option<&str>,
+        statements: &[(String, String)],
+    ) -> Result<(), ApplyError> {
+        let connection = open(self.request.options, database).await?;
+        run(
+            &connection,
+            &format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {};",
+                self.request.lock_timeout.as_millis()
+            ),
+        )
+        .await?;
+        connection.take_notices();
+        for (change, statement) in statements {
+            self.point("before a statement", change)?;
+            run(&connection, statement).await?;
+            whole(&connection, statement)?;
+            self.point("after a statement", change)?;
+        }
+        // No text of SQL ends the transaction behind our back: the identifier that is kept is the one that is committed.
+        let xid: String = crate::session::value(
+            &connection,
+            "SELECT pg_catalog.pg_current_xact_id()::text",
+            &[],
+        )
+        .await?;
+        self.hold().await?;
+        make_known(&self.control).await;
+        self.journal.add(Entry::Committing {
+            changes: info.changes.clone(),
+            xid: xid.clone(),
+        })?;
+        self.unclear = true;
+        self.point("before COMMIT", &info.title)?;
+        match run(&connection, "COMMIT;").await {
+            Ok(()) => {}
+            Err(error) => {
+                // A server that says why has not committed; one that says nothing is asked.
+                if !error.is_cut() || !self.outcome(&xid).await? {
+                    self.unclear = false;
+                    return Err(error);
+                }
+            }
+        }
+        self.point("after COMMIT", &info.title)
+    }
+
+    /// Asks what became of a transaction: whether it was committed.
+    pub(crate) async fn outcome(&mut self, xid: &str) -> Result<bool, ApplyError> {
+        let undecided = || ApplyError::Undecided {
+            xid: xid.to_owned(),
+        };
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let asked = match self.hold().await {
+                Ok(()) => status(&self.control, xid).await,
+                Err(error) => Err(error),
+            };
+            match asked.as_ref().map(Option::as_deref) {
+                Ok(Some("committed")) => return Ok(true),
+                Ok(Some("aborted")) => return Ok(false),
+                // Nobody has heard of it: the server lost it in a crash.
+                Err(error) if error.sqlstate() == Some("22023") => return Ok(false),
+                _ => {}
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(undecided());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A statement that cannot run in a transaction.
+    pub(crate) async fn alone(
+        &mut self,
+        info: &StepInfo,
+        database: &str,
+        before: Option<&str>,
+        statement: &str,
+    ) -> Result<(), ApplyError> {
+        let attempts = self.request.attempts.max(1);
+        let mut attempt = 1;
+        loop {
+            let connection = open(self.request.options, Some(database)).await?;
+            let lock = format!(
+                "SET lock_timeout = {};",
+                self.request.lock_timeout.as_millis()
+            );
+            run(&connection, &lock).await?;
+            if let Some(before) = before {
+                self.point("before clearing", &info.title)?;
+                // May fail without harm: there is nothing to clear.
+                if let Err(error) = run(&connection, before).await
+                    && error.is_cut()
+                {
+                    return Err(error);
+                }
+            }
+            self.point("before a statement alone", &info.title)?;
+            connection.take_notices();
+            let outcome = match run(&connection, statement).await {
+                Ok(()) => whole(&connection, statement),
+                Err(error) => Err(error),
+            };
+            self.point("after a statement alone", &info.title)?;
+            let error = match outcome {
+                Ok(()) => return Ok(()),
+                // An earlier process was killed after the server had done it.
+                Err(error) if self.reopened && before.is_none() && is_there(&error, self.undo) => {
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            // What could not be cleared away because somebody held a lock is in the way.
+            let in_the_way = before.is_some() && is_there(&error, false);
+            if attempt >= attempts || !(error.is_passing() || in_the_way) {
+                return Err(error);
+            }
+            self.tell(&Event::Retried {
+                step: info,
+                attempt,
+                of: attempts,
+                why: &error.to_string(),
+            });
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// Whether what a statement makes is there already, or what it takes away is gone.
+fn is_there(error: &ApplyError, undo: bool) -> bool {
+    let codes: &[&str] = if undo {
+        &["42P01", "42704", "42883", "3F000"]
+    } else {
+        &["42P07", "42710", "42701", "42723"]
+    };
+    error.sqlstate().is_some_and(|code| codes.contains(&code))
+}
+
+/// Has the server flush what it wrote so far, the unfinished transaction's records among it: after a crash it then knows that the
+/// identifier was taken, and never gives it to another transaction.
+async fn make_known(control: &Connection) {
+    // A role that may not do this has a cluster in which only a crash of the server, not of this process, is undecided.
+    let _ = run(
+        control,
+        "BEGIN; SET LOCAL synchronous_commit = local; \
+         SELECT pg_catalog.pg_logical_emit_message(true, 'pgattest', ''); COMMIT;",
+    )
+    .await;
+}
+
+async fn status(control: &Connection, xid: &str) -> Result<Option<String>, ApplyError> {
+    const QUERY: &str = "SELECT pg_catalog.pg_xact_status($1::text::pg_catalog.xid8)";
+    let row = control
+        .client()
+        .query_one(QUERY, &[&xid])
+        .await
+        .map_err(|source| refused(QUERY, source))?;
+    row.try_get(0).map_err(|source| refused(QUERY, source))
+}
+
+/// Refuses what the server did in part only.
+fn whole(connection: &Connection, statement: &str) -> Result<(), ApplyError> {
+    let notices = connection.take_notices();
+    match notices
+        .messages
+        .iter()
+        .find(|notice| IN_PART.contains(&notice.sqlstate()))
+    {
+        None => Ok(()),
+        Some(notice) => Err(ApplyError::InPart {
+            statement: statement.to_owned(),
+            warning: notice.message().to_owned(),
+        }),
+    }
+}
+
+/// Longer and longer, five seconds at most.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(100u64.saturating_mul(1 << attempt.min(6))).min(Duration::from_secs(5))
+}

@@ -1,0 +1,245 @@
+//! Killed at every point, then going on, then taking back; or taking back at once. Nobody is ever locked out.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use pgattest_remedy::{Phase, Request, ServerFiles, apply, resume, status, undo};
+use pgattest_testkit::Cluster;
+
+use crate::support::{Seen, Site, chain, cluster, hook_at};
+
+const CHILD_DSN: &str = "PGATTEST_TEST_DSN";
+const CHILD_DATA: &str = "PGATTEST_TEST_DATA";
+const CHILD_FOLDER: &str = "PGATTEST_TEST_FOLDER";
+const CHILD_STEP: &str = "PGATTEST_TEST_DIE_AT";
+const CHILD_WORK: &str = "PGATTEST_TEST_WORK";
+
+/// Not a test by itself: what the others start in a process of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "is started by other tests"]
+async fn work_in_a_child() {
+    let text = |name| std::env::var(name).expect("started by another test");
+    let site = Site {
+        dsn: text(CHILD_DSN),
+        data: PathBuf::from(text(CHILD_DATA)),
+        folder: PathBuf::from(text(CHILD_FOLDER)),
+    };
+    let plan = site.plan(site.changes()).await;
+    let options = site.options();
+    let mut request = site.request(&plan, &options);
+    let (hook, _) = hook_at(text(CHILD_STEP).parse().unwrap(), |_| {
+        // Nothing is cleaned up, as when the power fails.
+        std::process::abort()
+    });
+    request.faults = Some(hook);
+    if text(CHILD_WORK) == "apply" {
+        apply(&request, &mut Seen::default()).await.unwrap();
+    } else {
+        undo(&request, &mut Seen::default()).await.unwrap();
+    }
+}
+
+/// Whether the child died; one that is told to die later than its last point does not.
+fn die_at(site: &Site, step: usize, work: &str) -> bool {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kills::work_in_a_child", "--ignored"])
+        .env(CHILD_DSN, &site.dsn)
+        .env(CHILD_DATA, &site.data)
+        .env(CHILD_FOLDER, &site.folder)
+        .env(CHILD_STEP, step.to_string())
+        .env(CHILD_WORK, work)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    !status.success()
+}
+
+/// The points of applying and of taking back, and what the cluster looks like before and after.
+struct Course {
+    cluster: Cluster,
+    site: Site,
+    before: Vec<String>,
+    after: Vec<String>,
+    apply: Vec<String>,
+    undo: Vec<String>,
+}
+
+impl Course {
+    async fn of(major: u32) -> Self {
+        let (cluster, site) = cluster(major).await;
+        let before = site.snapshot().await;
+        let plan = site.plan(site.changes()).await;
+        let options = site.options();
+        let mut request = site.request(&plan, &options);
+        let (hook, points) = hook_at(usize::MAX, |_| Ok(()));
+        request.faults = Some(hook);
+        apply(&request, &mut Seen::default())
+            .await
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let after = site.snapshot().await;
+        let names = || {
+            points
+                .lock()
+                .unwrap()
+                .drain(..)
+                .map(|p| p.to_string())
+                .collect()
+        };
+        let apply: Vec<String> = names();
+        undo(&request, &mut Seen::default()).await.unwrap();
+        let undo: Vec<String> = names();
+        assert_eq!(site.snapshot().await, before);
+        Self {
+            cluster,
+            site,
+            before,
+            after,
+            apply,
+            undo,
+        }
+    }
+
+    fn forget(&self) {
+        std::fs::remove_dir_all(&self.site.folder).unwrap();
+    }
+}
+
+/// Every `of`-th point from `from`: a machine with two cores takes its time for all of them.
+async fn killed_while_applying(major: u32, from: usize, of: usize) {
+    let course = Course::of(major).await;
+    let site = &course.site;
+    assert!(course.apply.len() > 60, "{:?}", course.apply);
+    for at in (from..course.apply.len()).step_by(of) {
+        let context = format!("{major}, point {at}, {}", course.apply[at]);
+        course.forget();
+        assert!(die_at(site, at, "apply"), "{context}: survived");
+        assert!(site.lets_us_in().await, "{context}: locked out");
+        let plan = site.plan(site.changes()).await;
+        let options = site.options();
+        let request = site.request(&plan, &options);
+        // Half of them go on first, half take back at once.
+        let begun = status(&site.folder).unwrap().is_some();
+        if begun && (at / of) % 2 == 0 {
+            go_on(&request, &context).await;
+            assert_eq!(site.snapshot().await, course.after, "{context}: gone on");
+            assert!(site.lets_us_in().await, "{context}: locked out");
+        }
+        take_back(&request, begun, &context).await;
+        assert_eq!(
+            site.snapshot().await,
+            course.before,
+            "{context}: taken back"
+        );
+        assert!(site.lets_us_in().await, "{context}: locked out");
+        assert_no_guard(&course.cluster, &context).await;
+    }
+}
+
+async fn go_on(request: &Request<'_>, context: &str) {
+    let applied = resume(request, &mut Seen::default())
+        .await
+        .unwrap_or_else(|error| panic!("{context}: {}", chain(&error)));
+    assert_eq!(applied.done.len(), request.plan.changes.len(), "{context}");
+}
+
+async fn take_back(request: &Request<'_>, begun: bool, context: &str) {
+    let undone = undo(request, &mut Seen::default()).await;
+    if !begun {
+        assert!(undone.is_err(), "{context}: nothing was begun");
+        return;
+    }
+    let undone = undone.unwrap_or_else(|error| panic!("{context}: {}", chain(&error)));
+    assert_eq!(undone.left, [], "{context}");
+    let state = status(request.folder).unwrap().unwrap();
+    assert_eq!(state.phase, Phase::Undone, "{context}");
+    assert_eq!(state.done, Vec::<String>::new(), "{context}");
+}
+
+/// A guard that is left over would put an old file back one day.
+async fn assert_no_guard(cluster: &Cluster, context: &str) {
+    let guards = cluster
+        .query_value(
+            "postgres",
+            "SELECT count(*)::text FROM pg_stat_activity WHERE application_name LIKE 'pgattest guard%'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(guards, "0", "{context}");
+}
+
+async fn killed_while_taking_back(major: u32, from: usize, of: usize) {
+    let course = Course::of(major).await;
+    let site = &course.site;
+    assert!(course.undo.len() > 60, "{:?}", course.undo);
+    for at in (from..course.undo.len()).step_by(of) {
+        let context = format!("{major}, undo, point {at}, {}", course.undo[at]);
+        course.forget();
+        let plan = site.plan(site.changes()).await;
+        let options = site.options();
+        let request = site.request(&plan, &options);
+        apply(&request, &mut Seen::default())
+            .await
+            .unwrap_or_else(|error| panic!("{context}: {}", chain(&error)));
+        assert!(die_at(site, at, "undo"), "{context}: survived");
+        assert!(site.lets_us_in().await, "{context}: locked out");
+        take_back(&request, true, &context).await;
+        assert_eq!(site.snapshot().await, course.before, "{context}");
+        assert!(site.lets_us_in().await, "{context}: locked out");
+        assert_no_guard(&course.cluster, &context).await;
+    }
+}
+
+macro_rules! shards {
+    ($($name:ident: $what:ident($major:literal, $from:literal of $of:literal);)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $what($major, $from, $of).await;
+            }
+        )*
+    };
+}
+
+shards! {
+    killed_while_applying_15_first: killed_while_applying(15, 0 of 2);
+    killed_while_applying_15_second: killed_while_applying(15, 1 of 2);
+    killed_while_applying_13: killed_while_applying(13, 2 of 9);
+    killed_while_applying_18: killed_while_applying(18, 4 of 9);
+    killed_while_taking_back_15: killed_while_taking_back(15, 0 of 3);
+    killed_while_taking_back_18: killed_while_taking_back(18, 1 of 9);
+}
+
+/// The plan's file is on this machine, and is replaced by renaming.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_room_at_any_point_with_local_files() {
+    let (_cluster, site) = cluster(15).await;
+    let before = site.snapshot().await;
+    let options = site.options();
+    let mut at = 0;
+    loop {
+        // Privileges that were granted back are spelled otherwise, so the facts are not quite what they were.
+        let plan = site.plan(site.changes()).await;
+        let mut request = site.request(&plan, &options);
+        request.files = ServerFiles::Local;
+        let (hook, points) = hook_at(at, |_| Err(std::io::ErrorKind::StorageFull.into()));
+        request.faults = Some(hook);
+        let outcome = apply(&request, &mut Seen::default()).await;
+        let context = format!("point {at}, {:?}", points.lock().unwrap().get(at));
+        if outcome.is_ok() {
+            assert!(at > 60, "{context}");
+            break;
+        }
+        assert!(site.lets_us_in().await, "{context}: locked out");
+        request.faults = None;
+        // One of three goes on, the others take back what is done.
+        let begun = status(&site.folder).unwrap().is_some();
+        if begun && at % 3 == 0 {
+            go_on(&request, &context).await;
+        }
+        take_back(&request, begun, &context).await;
+        assert_eq!(site.snapshot().await, before, "{context}");
+        std::fs::remove_dir_all(&site.folder).unwrap();
+        at += if at % 2 == 0 { 1 } else { 2 };
+    }
+}
