@@ -127,6 +127,7 @@ impl<'a> Record<'a> {
             relations: inside.group("relations"),
             columns: inside.group("columns"),
             inheritance: inside.group("inheritance"),
+            column_sequences: inside.group("column-sequences"),
             acls: inside.group("acls"),
             default_acls: inside.group("default-acls"),
             policies: inside.group("policies"),

@@ -132,6 +132,7 @@ pub static GROUPS: &[Group] = &[
     group!(Database, "relations"),
     group!(Database, "columns"),
     group!(Database, "inheritance"),
+    group!(Database, "column-sequences"),
     group!(Database, "acls"),
     group!(Database, "default-acls"),
     group!(Database, "policies"),

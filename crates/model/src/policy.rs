@@ -71,6 +71,8 @@ pub enum NamedKind {
     Column,
     /// The bare name of a column of any relation.
     ColumnName,
+    /// Functions and procedures of one name, whatever their arguments: `schema.name` or `database.schema.name`.
+    Function,
     /// An extension, its bare name.
     Extension,
     /// `name` or `database.name`.
@@ -86,6 +88,7 @@ impl NamedKind {
             Self::Database => "database",
             Self::Relation => "relation",
             Self::Column | Self::ColumnName => "column",
+            Self::Function => "function",
             Self::Extension => "extension",
             Self::Publication => "publication",
         }
@@ -133,9 +136,13 @@ pub struct Service {
     pub role: String,
     /// Databases it connects to, bare names.
     pub databases: BTreeSet<String>,
-    /// Relations it reads: `schema.name`, `schema.*`, or either with `database.` before it; quoted as SQL would.
+    /// Whether it makes temporary tables there.
+    pub temporary: bool,
+    /// Relations it reads: `schema.name`, `schema.*`, or either with `database.` before it; quoted as SQL would. Each is an
+    /// [`crate::ObjectPattern`].
     pub read: BTreeSet<String>,
-    /// Relations it inserts into, updates and deletes from; it reads them too. Named like `read`.
+    /// Relations it inserts into, updates and deletes from; it reads them too, and takes numbers from the sequences that their
+    /// columns use. Named like `read`.
     pub write: BTreeSet<String>,
     /// Functions and procedures it calls, by name without arguments; named like `read`.
     pub execute: BTreeSet<String>,

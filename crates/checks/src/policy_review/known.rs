@@ -105,6 +105,7 @@ impl<'a> Known<'a> {
             | NamedKind::Relation
             | NamedKind::Column
             | NamedKind::ColumnName
+            | NamedKind::Function
             | NamedKind::Extension
             | NamedKind::Publication => {
                 // Without the list of databases, nobody knows what else there is.
@@ -208,6 +209,16 @@ impl Names {
             NamedKind::Relation => names.add(&inside.relations, |all| {
                 all.iter()
                     .flat_map(|one| [one.sql_name(), format!("{}.{}", one.schema_name, one.name)])
+                    .collect()
+            }),
+            NamedKind::Function => names.add(&inside.functions, |all| {
+                all.iter()
+                    .flat_map(|one| {
+                        [
+                            qualified(&one.schema_name, &one.name),
+                            format!("{}.{}", one.schema_name, one.name),
+                        ]
+                    })
                     .collect()
             }),
             NamedKind::Extension => self.add(&inside.extensions, |all| {

@@ -109,6 +109,7 @@ impl Schema {
             relations: read(self.relations),
             columns: read(self.columns),
             inheritance: read(Vec::<Inheritance>::new()),
+            column_sequences: unread(),
             acls: unread(),
             default_acls: unread(),
             policies: read(self.policies),

@@ -112,6 +112,7 @@ impl Look {
                 relations,
                 columns,
                 inheritance,
+                column_sequences,
                 acls,
                 default_acls,
                 policies,

@@ -31,7 +31,9 @@ pub use hba::{HbaFile, HbaOption, HbaRule, IdentMap, Quoted};
 pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
 pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
-pub use relation::{Column, Inheritance, Relation, RelationKind, ViewDependency};
+pub use relation::{
+    Column, ColumnSequence, Inheritance, Relation, RelationKind, SequenceUse, ViewDependency,
+};
 pub use replication::{Publication, PublicationRelation, Slot, Subscription, SubscriptionSecret};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
@@ -110,6 +112,8 @@ pub struct DatabaseFacts {
     pub columns: Collected<Vec<Column>>,
     /// Partitions and inheritance children.
     pub inheritance: Collected<Vec<Inheritance>>,
+    /// Sequences that columns take their numbers from.
+    pub column_sequences: Collected<Vec<ColumnSequence>>,
     /// Privileges on everything inside the database, NULL expanded to the default.
     pub acls: Collected<Vec<Acl>>,
     /// `ALTER DEFAULT PRIVILEGES`.

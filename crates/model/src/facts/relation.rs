@@ -126,6 +126,31 @@ pub struct Inheritance {
     pub parent: Oid,
 }
 
+/// One column and a sequence that goes with it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ColumnSequence {
+    /// The sequence.
+    pub sequence: Oid,
+    /// The column's relation.
+    pub relation: Oid,
+    /// `attnum`, from 1.
+    pub column: i16,
+    /// How they belong together. A `serial` column has two rows.
+    pub relationship: SequenceUse,
+}
+
+/// How a sequence belongs to a column.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SequenceUse {
+    /// `OWNED BY`: it has the table's owner and goes with the column.
+    Owned,
+    /// Owned, and made by `GENERATED .. AS IDENTITY`: whoever inserts needs no privilege on it.
+    Identity,
+    /// The column's default uses it: whoever inserts needs a privilege on it.
+    Default,
+}
+
 /// One relation that a view or materialized view reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ViewDependency {

@@ -6,6 +6,7 @@ mod access;
 mod egress;
 mod logging;
 mod schema;
+mod service;
 mod source;
 mod tenancy;
 #[cfg(test)]
@@ -88,6 +89,10 @@ struct File {
     /// Columns that hold data to be protected beyond the rest.
     #[serde(default)]
     classification: Vec<tenancy::ClassificationEntry>,
+    /// Programs that log in, one entry each, and what they may do. What is not named they may not do.
+    #[serde(default)]
+    #[schemars(with = "Vec<service::ServiceEntry>")]
+    service: Vec<Spanned<service::ServiceEntry>>,
     /// Accepted risks: findings that somebody answers for until a day. A waived finding is shown as waived; it is not a pass.
     #[serde(default)]
     #[schemars(with = "Vec<waiver::WaiverEntry>")]
@@ -118,7 +123,7 @@ impl File {
                 .into_iter()
                 .map(|entry| entry.into_classification(reading))
                 .collect::<Result<_, _>>()?,
-            services: Vec::new(),
+            services: service::all(self.service, reading)?,
             waivers: waiver::all(self.waiver, reading)?,
             names: reading.names(),
         })

@@ -59,15 +59,27 @@ impl<'a> Reading<'a> {
         key: &'static str,
         name: Spanned<String>,
     ) -> String {
-        let place = self.place(name.span());
+        let span = name.span();
         let name = name.into_inner();
+        self.note(kind, key, name.clone(), span);
+        name
+    }
+
+    /// Remembers a name that stands within what is written there.
+    pub(super) fn note(
+        &mut self,
+        kind: NamedKind,
+        key: &'static str,
+        name: String,
+        span: Range<usize>,
+    ) {
+        let place = self.place(span);
         self.names.push(Named {
             kind,
             key,
-            name: name.clone(),
+            name,
             place,
         });
-        name
     }
 
     /// Every name so far.

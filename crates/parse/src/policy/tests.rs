@@ -338,7 +338,7 @@ mod editors {
         let example = as_json(EXAMPLE);
         let definitions = schema["definitions"].as_object().unwrap();
         let sections = schema["properties"].as_object().unwrap();
-        assert_eq!(sections.len(), 9);
+        assert_eq!(sections.len(), 10);
         for (section, definition) in sections {
             let reference = definition
                 .pointer("/items/$ref")
@@ -377,6 +377,11 @@ mod editors {
             "[tenancy]\nsetting = \"tenant\"".to_owned(),
             "[[classification]]\nclass = \"pii\"\ncolumns = [\"customers.ssn\"]".to_owned(),
             "[[classification]]\nclass = \"pii\"".to_owned(),
+            "[[service]]\ndatabases = [\"shop\"]".to_owned(),
+            "[[service]]\nrole = \"app\"".to_owned(),
+            "[[service]]\nrole = \"app\"\ndatabases = []".to_owned(),
+            "[[service]]\nrole = \"app\"\ndatabases = [\"a\"]\nread = [\"orders\"]".to_owned(),
+            "[[service]]\nrole = \"app\"\ndatabases = [\"a\"]\nreads = [\"a.b\"]".to_owned(),
             waiver(&[("expires", None)]),
             waiver(&[("expires", Some("\"soon\""))]),
             waiver(&[("expires", Some("2027-03-31T00:00:00Z"))]),
