@@ -48,6 +48,7 @@ pub fn decode(observations: &[Observation]) -> Facts {
         handshakes: record.probed(wire::HANDSHAKES),
         certificates: record.probed(wire::CERTIFICATES),
         subscription_secrets: record.cluster("subscription-secrets"),
+        available_extensions: record.cluster("available-extensions"),
         databases,
         inside,
         server: record.server,

@@ -124,6 +124,7 @@ pub static GROUPS: &[Group] = &[
     group!(Cluster, "slots"),
     group!(Cluster, "subscriptions", opens OPEN_SUBSCRIPTIONS),
     group!(Cluster, "subscription-secrets", opens OPEN_SUBSCRIPTION_SECRETS),
+    group!(Cluster, "available-extensions"),
     group!(Cluster, "guide-ssl"),
     group!(Cluster, "guide-ssl-min-protocol-version"),
     group!(Database, "own-session"),

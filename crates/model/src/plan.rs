@@ -364,6 +364,20 @@ pub fn alter_system(name: &str, value: Option<&SettingValue>) -> String {
     }
 }
 
+/// Changes in the order in which they are taken back, from that in which they were made: the last first. Only a restart comes
+/// after the settings that it puts in force, whichever way they go.
+pub fn taking_back<'c>(made: &[&'c Change]) -> Vec<&'c Change> {
+    let mut order: Vec<&Change> = made.iter().rev().copied().collect();
+    // Stable: everything else keeps its place.
+    order.sort_by_key(|change| match change.stage {
+        Stage::AfterRestart | Stage::SettingsAfterRestart => 0,
+        Stage::RestartSettings => 1,
+        Stage::Restart => 2,
+        _ => 3,
+    });
+    order
+}
+
 impl Plan {
     /// Whether there is nothing that pgattest would do.
     pub fn is_empty(&self) -> bool {

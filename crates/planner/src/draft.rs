@@ -78,10 +78,10 @@ impl Draft {
         self
     }
 
-    /// A person approves it.
+    /// A person approves it. What is done by hand stays that.
     #[must_use]
     pub fn approval(mut self) -> Self {
-        self.risk = Risk::Approval;
+        self.risk = self.risk.max(Risk::Approval);
         self
     }
 

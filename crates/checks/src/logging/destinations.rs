@@ -6,20 +6,20 @@ use pgattest_model::{Missing, ObservationId};
 
 /// The two settings that decide it.
 #[derive(Clone, Debug)]
-pub(super) struct Destinations {
+pub struct Destinations {
     /// `stderr`, `csvlog`, `jsonlog`, `syslog`, `eventlog`, as `log_destination` lists them, in lower case.
-    pub(super) listed: Vec<String>,
+    pub listed: Vec<String>,
     /// Whether `logging_collector` is on: what it takes to write files.
-    pub(super) collector: bool,
+    pub collector: bool,
     /// The observation that shows both.
-    pub(super) seen_in: ObservationId,
+    pub seen_in: ObservationId,
 }
 
 /// Destinations that only the collector can write.
 const FILES_ONLY: [&str; 2] = ["csvlog", "jsonlog"];
 
 impl Destinations {
-    pub(super) fn of(context: &Context<'_>) -> Result<Self, Missing> {
+    pub fn of(context: &Context<'_>) -> Result<Self, Missing> {
         let (destination, seen_in) = context.setting("log_destination")?;
         let (collector, _) = context.setting("logging_collector")?;
         let mut listed: Vec<String> = list_elements(&destination.value)
@@ -35,12 +35,12 @@ impl Destinations {
         })
     }
 
-    pub(super) fn has(&self, destination: &str) -> bool {
+    pub fn has(&self, destination: &str) -> bool {
         self.listed.iter().any(|listed| listed == destination)
     }
 
     /// Those that nothing writes, because the collector is off.
-    pub(super) fn dead(&self) -> Vec<&str> {
+    pub fn dead(&self) -> Vec<&str> {
         self.listed
             .iter()
             .map(String::as_str)
@@ -49,17 +49,17 @@ impl Destinations {
     }
 
     /// Whether records reach the server's standard error as lines of text, also because what was asked for cannot be written.
-    pub(super) fn writes_text(&self) -> bool {
+    pub fn writes_text(&self) -> bool {
         self.has("stderr") || !self.dead().is_empty()
     }
 
     /// Whether records go to the machine's own log.
-    pub(super) fn writes_to_system(&self) -> bool {
+    pub fn writes_to_system(&self) -> bool {
         self.has("syslog") || self.has("eventlog")
     }
 
     /// Whether the server writes files of its own.
-    pub(super) fn writes_files(&self) -> bool {
+    pub fn writes_files(&self) -> bool {
         self.collector
             && self
                 .listed

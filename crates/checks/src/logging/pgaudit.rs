@@ -79,7 +79,7 @@ impl Loss {
 }
 
 /// The classes that must be recorded.
-pub(super) fn required(policy: &Policy) -> BTreeSet<&'static str> {
+pub fn required(policy: &Policy) -> BTreeSet<&'static str> {
     let Some(wanted) = &policy.logging.classes else {
         return REQUIRED.into();
     };
@@ -93,7 +93,7 @@ pub(super) fn required(policy: &Policy) -> BTreeSet<&'static str> {
 ///
 /// Elements count in their order, whatever their case: `all, -ddl` leaves `ddl` out, `-ddl, all` does not. `none` adds nothing
 /// and takes nothing away: `ddl, none` records `ddl`.
-pub(super) fn recorded(value: &str) -> Option<BTreeSet<&'static str>> {
+pub fn recorded(value: &str) -> Option<BTreeSet<&'static str>> {
     let mut recorded = BTreeSet::new();
     for element in list_elements(value) {
         let (name, excluded) = element

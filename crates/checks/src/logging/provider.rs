@@ -5,7 +5,7 @@ use pgattest_model::Collected;
 
 /// The managed service the server runs on, told by the administrative role that each provider makes. `None`: none is known, or
 /// the roles were not read.
-pub(super) fn provider(context: &Context<'_>) -> Option<&'static str> {
+pub fn provider(context: &Context<'_>) -> Option<&'static str> {
     let Collected::Here { value: roles, .. } = &context.facts.roles else {
         return None;
     };

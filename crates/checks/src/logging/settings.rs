@@ -105,7 +105,7 @@ fn withheld(name: &str, from: &ObservationId) -> Missing {
 }
 
 /// The elements of a list setting: separated by commas outside double quotes, trimmed outside them, quotes taken off.
-pub(super) fn list_elements(value: &str) -> Vec<String> {
+pub fn list_elements(value: &str) -> Vec<String> {
     let mut elements = Vec::new();
     let mut element = String::new();
     // Where the trimmed part may end: what stood in quotes keeps its blanks.
@@ -140,7 +140,7 @@ fn finished(element: &mut String, keep: &mut usize) -> String {
 }
 
 /// Whether a value of `shared_preload_libraries` names this library: `pgaudit`, `$libdir/pgaudit`, `/usr/lib/pgaudit.so`.
-pub(super) fn preloads(value: &str, library: &str) -> bool {
+pub fn preloads(value: &str, library: &str) -> bool {
     list_elements(value).iter().any(|element| {
         let file = element.rsplit('/').next().unwrap_or(element);
         file.strip_suffix(".so").unwrap_or(file) == library

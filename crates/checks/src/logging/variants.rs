@@ -8,25 +8,25 @@ use std::collections::BTreeSet;
 
 /// One value of a setting, and where it is in force.
 #[derive(Clone, Debug)]
-pub(crate) struct Variant<'a> {
+pub struct Variant<'a> {
     /// The value, as configuration writes it.
-    pub(crate) value: &'a str,
+    pub value: &'a str,
     /// The setting for the cluster's value, `ALTER ROLE app SET log_statement` for another.
-    pub(crate) subject: String,
+    pub subject: String,
     /// Where the value comes from, for a person: `the default`, `ALTER ROLE app`.
-    pub(crate) origin: String,
+    pub origin: String,
     /// The statement that takes it away; `None` for the cluster's value, which has to be set to another.
-    pub(crate) reset: Option<String>,
+    pub reset: Option<String>,
     /// Whether some session starts with it: no role that can log in, or no database that accepts connections, has the others.
-    pub(crate) used: bool,
+    pub used: bool,
     /// The observations that show it.
-    pub(crate) seen_in: Vec<ObservationId>,
+    pub seen_in: Vec<ObservationId>,
 }
 
 /// The values of one setting, the cluster's first. `None` when the server has no such setting.
 ///
 /// What a role or database sets is judged by itself, not by what another override does to the same session.
-pub(crate) fn variants<'a>(
+pub fn variants<'a>(
     context: &Context<'a>,
     name: &str,
 ) -> Result<Option<Vec<Variant<'a>>>, Missing> {
@@ -59,7 +59,7 @@ pub(crate) fn variants<'a>(
 
 /// The same of a setting that a library brings. None of those that are asked for here is hidden from anybody, so one that is
 /// not listed does not exist: the library is not loaded.
-pub(crate) fn variants_of_library<'a>(
+pub fn variants_of_library<'a>(
     context: &Context<'a>,
     name: &str,
 ) -> Result<Vec<Variant<'a>>, Missing> {
@@ -127,7 +127,7 @@ impl<'a, 'b> Starting<'a, 'b> {
 
 impl Variant<'_> {
     /// What to do about it, when the cluster's value is to be this one.
-    pub(crate) fn remedy(&self, name: &str, wanted: &str) -> String {
+    pub fn remedy(&self, name: &str, wanted: &str) -> String {
         self.reset.clone().unwrap_or_else(|| {
             format!(
                 "ALTER SYSTEM SET {name} = {};",

@@ -195,6 +195,7 @@ fn facts(inside: Vec<DatabaseFacts>) -> Facts {
         handshakes: unread(),
         certificates: unread(),
         subscription_secrets: unread(),
+        available_extensions: unread(),
         inside,
     }
 }

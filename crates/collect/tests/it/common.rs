@@ -103,7 +103,8 @@ impl Look {
             sessions,
             slots,
             subscriptions,
-            subscription_secrets
+            subscription_secrets,
+            available_extensions
         );
         for inside in &facts.inside {
             note!(

@@ -97,3 +97,12 @@ pub struct Extension {
     /// Owner.
     pub owner: Oid,
 }
+
+/// One extension whose files lie on the server, created anywhere or not.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AvailableExtension {
+    /// Name.
+    pub name: String,
+    /// The version that `CREATE EXTENSION` makes.
+    pub version: String,
+}

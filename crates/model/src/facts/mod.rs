@@ -23,7 +23,7 @@ mod wire;
 mod wrapper;
 
 pub use acl::{Acl, AclClass, DefaultAcl, Privilege};
-pub use cluster::{Database, Extension, Schema, Server, Tablespace};
+pub use cluster::{AvailableExtension, Database, Extension, Schema, Server, Tablespace};
 pub use code::{EventTrigger, Function, Language, Rule, Trigger};
 pub use field::{KeyKind, Shape};
 pub use foreign::{ForeignDataWrapper, ForeignServer, UserMapping};
@@ -91,6 +91,8 @@ pub struct Facts {
     pub certificates: Collected<Vec<Certificate>>,
     /// Whether subscriptions' connection strings hold passwords.
     pub subscription_secrets: Collected<Vec<SubscriptionSecret>>,
+    /// Extensions that audit or guard and could be created.
+    pub available_extensions: Collected<Vec<AvailableExtension>>,
     /// What is inside each database that accepts connections, in the order of `databases`.
     pub inside: Vec<DatabaseFacts>,
 }

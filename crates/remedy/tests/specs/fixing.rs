@@ -5,7 +5,9 @@ use anyhow::{Context as _, Result, bail};
 use pgattest_checks::registry;
 use pgattest_collect::{Limits, collect};
 use pgattest_model::ident::visible;
-use pgattest_model::plan::{Action, Change, Plan, PlanTarget, Risk, SettingValue, Undo};
+use pgattest_model::plan::{
+    Action, Change, Plan, PlanTarget, Risk, SettingValue, Undo, taking_back,
+};
 use pgattest_model::{Assessment, Fingerprint, Policy, Status};
 use pgattest_planner::{Origin, facts_digest};
 use pgattest_remedy::{ApplyError, Hands, perform};
@@ -66,7 +68,7 @@ pub(super) async fn run(
     }
     fixed.breaks_nothing(&before)?;
 
-    for change in done.iter().rev() {
+    for change in taking_back(&done) {
         match &change.undo {
             Undo::By(action) => perform(&options, action, &mut hands)
                 .await

@@ -1,6 +1,34 @@
 //! Configuration: logging, pgaudit, TLS, passwords.
 
+mod alter;
+mod log_files;
+mod logins;
+mod manager;
+mod measured;
+mod overrides;
+mod passwords;
+mod pgaudit;
+mod restart;
+mod statement_log;
+mod text_log;
+
+pub use log_files::LogFiles;
+pub use logins::Logins;
+pub use overrides::Overrides;
+pub use passwords::PasswordEncryption;
+pub use pgaudit::Pgaudit;
+pub use statement_log::StatementLog;
+pub use text_log::TextLog;
+
 use crate::kind::Kind;
 
 /// In the order they propose.
-pub(super) static KINDS: &[&dyn Kind] = &[];
+pub(super) static KINDS: &[&dyn Kind] = &[
+    &Logins,
+    &TextLog,
+    &StatementLog,
+    &LogFiles,
+    &PasswordEncryption,
+    &Overrides,
+    &Pgaudit,
+];
