@@ -8,6 +8,7 @@
 mod action;
 pub mod canary;
 mod engine;
+pub mod certificate;
 mod error;
 mod files;
 mod guard;

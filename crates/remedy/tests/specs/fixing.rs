@@ -10,6 +10,7 @@ use pgattest_model::plan::{
 };
 use pgattest_model::{Assessment, Fingerprint, Policy, Status};
 use pgattest_planner::{Origin, facts_digest};
+use pgattest_remedy::certificate::{Owner, Targets, make};
 use pgattest_remedy::{ApplyError, Hands, perform};
 use pgattest_testkit::Cluster;
 use pgattest_wire::ConnectOptions;
@@ -27,7 +28,9 @@ pub(super) async fn run(
     let options = options(cluster, None)?;
     let before = look(cluster, &options, policy).await?;
     let plan = plan(&before, policy, id, &options);
-    compare(expected, &lines(&plan)).context("the plan")?;
+    // Where the server's files are differs from run to run.
+    let data = cluster.data_dir().display().to_string();
+    compare(expected, &lines(&plan).replace(&data, "$DATA")).context("the plan")?;
     let claimed: BTreeSet<&Fingerprint> = plan
         .changes
         .iter()
@@ -45,7 +48,12 @@ pub(super) async fn run(
         .iter()
         .filter(|change| change.risk != Risk::ByHand)
         .collect();
+    let mut certificates = BTreeMap::new();
     for change in &done {
+        if let Some(targets) = certify(cluster, &change.action)? {
+            certificates.insert(&change.id, targets);
+            continue;
+        }
         perform(&options, &change.action, &mut hands)
             .await
             .with_context(|| format!("applying {}: {:?}", change.id, change.action))?;
@@ -73,6 +81,9 @@ pub(super) async fn run(
             Undo::By(action) => perform(&options, action, &mut hands)
                 .await
                 .with_context(|| format!("taking back {}: {action:?}", change.id))?,
+            Undo::Restore if certificates.contains_key(&change.id) => {
+                certificates[&change.id].restore()?;
+            }
             Undo::Restore => restore(&options, change, &before, &mut hands).await?,
             Undo::None(_) => {}
         }
@@ -237,6 +248,24 @@ fn statements(action: &Action) -> Vec<String> {
         Action::Restart => vec!["restart".to_owned()],
         Action::ByHand(what) => vec![what.clone()],
     }
+}
+
+/// Makes the certificate that an action asks for; `None` when it asks for something else.
+fn certify(cluster: &Cluster, action: &Action) -> Result<Option<Targets>> {
+    let Action::Certificate {
+        names,
+        days,
+        certificate,
+        key,
+        authority,
+    } = action
+    else {
+        return Ok(None);
+    };
+    let targets = Targets::choose(certificate.as_ref(), key.as_ref(), authority.as_ref())?;
+    let made = make(names, *days)?;
+    targets.write(&made, Owner::of(&cluster.data_dir())?)?;
+    Ok(Some(targets))
 }
 
 /// The file as it was before.

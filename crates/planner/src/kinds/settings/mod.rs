@@ -11,6 +11,7 @@ mod pgaudit;
 mod restart;
 mod statement_log;
 mod text_log;
+mod tls;
 
 pub use log_files::LogFiles;
 pub use logins::Logins;
@@ -19,6 +20,7 @@ pub use passwords::PasswordEncryption;
 pub use pgaudit::Pgaudit;
 pub use statement_log::StatementLog;
 pub use text_log::TextLog;
+pub use tls::Tls;
 
 use crate::kind::Kind;
 
@@ -31,4 +33,5 @@ pub(super) static KINDS: &[&dyn Kind] = &[
     &PasswordEncryption,
     &Overrides,
     &Pgaudit,
+    &Tls,
 ];
