@@ -1,8 +1,11 @@
 //! `pg_hba.conf` from its text, without a server: the rows that `pg_hba_file_rules` would show, each with its place.
 
 mod address;
+mod edit;
 mod line;
 mod options;
+
+pub use edit::{Edit, NotEdited, edit};
 
 pub use crate::auth_file::{Files, NoFiles, Place, Problem, Source, Token, Unreadable};
 
@@ -31,6 +34,8 @@ pub struct HbaLine {
     pub problem: Option<Problem>,
     /// Where the first option begins whose value is a password.
     secret_from: Option<usize>,
+    /// Where the words of each field stand.
+    fields: Vec<Vec<Place>>,
 }
 
 impl HbaFile {
@@ -106,6 +111,11 @@ pub fn parse(path: &str, text: &str, version: ServerVersion, files: &dyn Files) 
         } else {
             None
         };
+        let fields = line
+            .fields
+            .iter()
+            .map(|field| field.iter().map(|token| token.place.clone()).collect())
+            .collect();
         let understood = understand(line, version);
         let (mut row, problem) = match understood {
             Ok(row) => (row, None),
@@ -125,6 +135,7 @@ pub fn parse(path: &str, text: &str, version: ServerVersion, files: &dyn Files) 
             place,
             problem,
             secret_from,
+            fields,
         });
     }
     HbaFile {
