@@ -3,7 +3,7 @@
 use crate::hba::Engine;
 use crate::tenancy::Tenancy;
 use pgattest_access::RoleGraph;
-use pgattest_model::facts::{Database, DatabaseFacts, Oid, PUBLIC, Role, Setting};
+use pgattest_model::facts::{Database, DatabaseFacts, HbaRule, Oid, PUBLIC, Role, Setting};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Collected, Facts, Missing, ObservationId, Policy, Seen, ServerVersion};
 use std::cell::OnceCell;
@@ -75,6 +75,16 @@ impl<'a> Context<'a> {
             .get_or_init(|| Engine::from_facts(self))
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// The same facts, as if `pg_hba.conf` held these rules and the server offered TLS or not: what a change of it would come to.
+    /// An error when not even the rules in force can be judged.
+    pub fn with_rules(&self, rows: &[HbaRule], tls: bool) -> Result<Self, Missing> {
+        let engine = Engine::as_if(self, rows, tls)?;
+        let other = Self::new(self.facts, self.policy);
+        // A new cell is empty.
+        let _ = other.hba.set(Ok(engine));
+        Ok(other)
     }
 
     /// A setting that must exist on this server, with the observation of all settings.

@@ -13,6 +13,7 @@ mod kind;
 pub mod kinds;
 mod order;
 mod planning;
+pub mod simulate;
 
 pub use digest::facts_digest;
 pub use draft::Draft;

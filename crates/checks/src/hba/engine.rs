@@ -23,26 +23,31 @@ impl Engine {
     /// Understands the rules and computes their reach.
     pub fn from_facts(context: &Context<'_>) -> Result<Self, Missing> {
         let rules = context.facts.hba_rules.here()?;
-        let graph = context.role_graph()?;
-        let databases = context.facts.databases.here()?;
-        let (ssl, settings) = context.setting("ssl")?;
         if rules.value.is_empty() {
             let why = "pg_hba.conf shows no rule, although somebody could connect";
             return Err(Missing::because(why).seen_in(rules.from.clone()));
         }
+        let (ssl, _) = context.setting("ssl")?;
+        Self::as_if(context, rules.value, ssl.is_on())
+    }
+
+    /// As [`Self::from_facts`], if the file held these rules and the server offered TLS or not.
+    pub(crate) fn as_if(
+        context: &Context<'_>,
+        rows: &[HbaRule],
+        tls: bool,
+    ) -> Result<Self, Missing> {
+        let rules = context.facts.hba_rules.here()?;
+        let graph = context.role_graph()?;
+        let databases = context.facts.databases.here()?;
+        let (_, settings) = context.setting("ssl")?;
         let terms = Terms {
             version: context.version()?,
-            tls: ssl.is_on(),
+            tls,
             // Whether the server was built with it, and has a keytab that works, cannot be seen.
             gss: true,
         };
-        let mut engine = Self::new(
-            rules.value,
-            terms,
-            graph,
-            databases.value,
-            Listening::of(context),
-        );
+        let mut engine = Self::new(rows, terms, graph, databases.value, Listening::of(context));
         engine.seen_in = vec![
             rules.from.clone(),
             context.facts.roles.here()?.from.clone(),
@@ -80,6 +85,11 @@ impl Engine {
     /// Every rule with what it is reached by, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = (&Rule, &Reach)> {
         self.ruleset.rules().iter().zip(&self.reaches)
+    }
+
+    /// The rules, to ask for single attempts.
+    pub const fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
     }
 
     /// The rule at a position.

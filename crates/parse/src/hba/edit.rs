@@ -138,14 +138,14 @@ fn change(text: &str, line: &HbaLine, edit: &Edit) -> Result<Change, NotEdited> 
             let ending = ending(text, &line.place.span);
             Ok(Change {
                 range: line.place.span.start..line.place.span.start,
-                text: lines.iter().map(|line| format!("{line}{ending}")).collect(),
+                text: ended(lines, ending),
             })
         }
         Edit::After(lines) => {
             let span = &line.place.span;
             let own = text.get(span.clone()).ok_or(NotEdited::Scattered)?;
             let ending = ending(text, span);
-            let mut new: String = lines.iter().map(|line| format!("{line}{ending}")).collect();
+            let mut new = ended(lines, ending);
             if !own.ends_with('\n') {
                 new.insert_str(0, ending);
             }
@@ -208,6 +208,12 @@ fn comment_out(text: &str, span: &Range<usize>, why: &str) -> Result<Change, Not
         range: span.clone(),
         text: new,
     })
+}
+
+/// Lines, each with its end.
+fn ended(lines: &[String], ending: &str) -> String {
+    let ended = lines.iter().flat_map(|line| [line.as_str(), ending]);
+    ended.collect()
 }
 
 fn ending(text: &str, span: &Range<usize>) -> &'static str {

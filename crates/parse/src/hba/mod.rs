@@ -51,6 +51,22 @@ impl HbaFile {
             .filter_map(|line| Some((line, line.problem.as_ref()?)))
     }
 
+    /// The fields of a line as they are written, quotes and lists included. `None` for a line with a problem, and where a field is
+    /// broken over two lines or comes out of another file.
+    pub fn written(&self, line: usize) -> Option<Vec<&str>> {
+        let line = self.lines.get(line).filter(|line| line.problem.is_none())?;
+        let text = &self.sources.get(line.place.source)?.text;
+        line.fields
+            .iter()
+            .map(|words| {
+                let (first, last) = (words.first()?, words.last()?);
+                let own = words.iter().all(|word| word.source == line.place.source);
+                let field = text.get(first.span.start..last.span.end)?;
+                (own && !field.contains('\n')).then_some(field)
+            })
+            .collect()
+    }
+
     /// The text of a source with everything that may be a secret replaced by stars, byte for byte, so that places still hold.
     ///
     /// From the name of an option that holds a secret to the end of its line nothing is left readable: where a value ends is not
