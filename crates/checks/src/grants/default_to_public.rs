@@ -175,11 +175,6 @@ fn finding(
     let (creator, schema, object_type) = opened.entry;
     let objects = objects(object_type);
     let role = context.role_name(creator);
-    let in_schema = if schema == 0 {
-        String::new()
-    } else {
-        format!(" IN SCHEMA {}", schema_name(database, schema))
-    };
     let privileges = opened
         .privileges
         .iter()
@@ -192,7 +187,7 @@ fn finding(
     } else {
         (Severity::Low, ", though the role may create none there now")
     };
-    let target = format!("FOR ROLE {role}{in_schema}");
+    let target = target(context, database, creator, schema);
     Finding {
         subject: Subject::in_database(
             SubjectKind::DefaultPrivilege,
@@ -221,7 +216,26 @@ fn finding(
     }
 }
 
-fn objects(object_type: &str) -> &'static str {
+/// Whose objects an entry is about, as `ALTER DEFAULT PRIVILEGES` takes it: `FOR ROLE migrator IN SCHEMA shop`.
+pub fn target(
+    context: &Context<'_>,
+    database: &DatabaseFacts,
+    creator: Oid,
+    schema: Oid,
+) -> String {
+    let role = context.role_name(creator);
+    if schema == 0 {
+        format!("FOR ROLE {role}")
+    } else {
+        format!(
+            "FOR ROLE {role} IN SCHEMA {}",
+            schema_name(database, schema)
+        )
+    }
+}
+
+/// What `pg_default_acl.defaclobjtype` stands for, as `ALTER DEFAULT PRIVILEGES` takes it; `OBJECTS` for what is not known.
+pub fn objects(object_type: &str) -> &'static str {
     match object_type {
         "r" => "TABLES",
         "S" => "SEQUENCES",

@@ -1,7 +1,7 @@
 //! GRN: grants and default privileges.
 
 pub(crate) mod creators;
-mod default_to_public;
+pub mod default_to_public;
 mod exposure;
 mod foreign_usage;
 mod grant_options;
@@ -15,8 +15,8 @@ mod public_relations;
 mod public_schemas;
 mod schema_creators;
 pub(crate) mod search_path;
-mod secret_catalogs;
-mod server_functions;
+pub mod secret_catalogs;
+pub mod server_functions;
 mod structural_privileges;
 mod untrusted_languages;
 pub(crate) mod words;

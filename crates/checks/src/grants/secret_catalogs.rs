@@ -5,7 +5,7 @@ use super::objects::{Object, revoke};
 use super::words::{few, statements};
 use crate::check::{Check, declare_check};
 use crate::context::{Context, InDatabase};
-use pgattest_model::facts::{Acl, AclClass, Oid, RestrictedRelation};
+use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, RestrictedRelation};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Seen,
     Severity, Subject, SubjectKind, Verdict,
@@ -116,8 +116,32 @@ fn judge(
     acls: Seen<'_, Vec<Acl>>,
     holders: &Holders<'_>,
 ) -> Vec<Finding> {
-    let secret: HashMap<Oid, (&RestrictedRelation, &'static str, Severity)> = database
-        .rows
+    let opened = opened(database.rows.value, acls.value);
+    let from = [database.rows.from.clone(), acls.from.clone()];
+    opened
+        .iter()
+        .filter_map(|(grantee, opened)| {
+            let name = &database.database.name;
+            finding(context, holders, *grantee, opened, name, &from)
+        })
+        .collect()
+}
+
+/// The grants of one database that open such a catalog, by grantee, whoever that is.
+pub fn grants(database: &DatabaseFacts) -> Result<BTreeMap<Oid, Vec<&Acl>>, Missing> {
+    let relations = database.restricted_relations.here()?;
+    let acls = database.acls.here()?;
+    Ok(opened(relations.value, acls.value)
+        .into_iter()
+        .map(|(grantee, opened)| (grantee, opened.into_iter().map(|(acl, ..)| acl).collect()))
+        .collect())
+}
+
+fn opened<'a>(
+    relations: &'a [RestrictedRelation],
+    acls: &'a [Acl],
+) -> BTreeMap<Oid, Vec<Opened<'a>>> {
+    let secret: HashMap<Oid, (&RestrictedRelation, &'static str, Severity)> = relations
         .iter()
         .filter_map(|relation| {
             let (_, holds, severity) = SECRET.iter().find(|(name, ..)| *name == relation.name)?;
@@ -125,7 +149,7 @@ fn judge(
         })
         .collect();
     let mut opened: BTreeMap<Oid, Vec<Opened<'_>>> = BTreeMap::new();
-    for acl in acls.value.iter().filter(|acl| acl.has("SELECT")) {
+    for acl in acls.iter().filter(|acl| acl.has("SELECT")) {
         let Some((relation, holds, severity)) = secret.get(&acl.object) else {
             continue;
         };
@@ -139,14 +163,7 @@ fn judge(
             entry.push((acl, relation, holds, *severity));
         }
     }
-    let from = [database.rows.from.clone(), acls.from.clone()];
     opened
-        .iter()
-        .filter_map(|(grantee, opened)| {
-            let name = &database.database.name;
-            finding(context, holders, *grantee, opened, name, &from)
-        })
-        .collect()
 }
 
 fn finding(

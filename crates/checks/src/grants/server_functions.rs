@@ -5,7 +5,7 @@ use super::objects::{Object, revoke};
 use super::words::{few, statements};
 use crate::check::{Check, declare_check};
 use crate::context::{Context, InDatabase};
-use pgattest_model::facts::{Acl, AclClass, Oid, RestrictedFunction};
+use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, RestrictedFunction};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Seen,
     Severity, Subject, SubjectKind, Verdict,
@@ -59,14 +59,7 @@ impl Check for ServerFunctions {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
-        let access = &context.policy.access;
-        let trusted = |list| Holders::new(context, &[list, &access.administrators]);
-        let holders = BTreeMap::from([
-            (Power::Files, trusted(&access.server_files)?),
-            (Power::Configuration, trusted(&access.monitoring)?),
-            (Power::Server, trusted(&access.replication)?),
-            (Power::Other, trusted(&access.monitoring)?),
-        ]);
+        let holders = holders(context)?;
         let (databases, mut not_seen) =
             context.in_databases(|database| &database.restricted_functions)?;
         let mut findings = Vec::new();
@@ -75,7 +68,8 @@ impl Check for ServerFunctions {
             match database.database.acls.here() {
                 Ok(acls) => {
                     count += 1;
-                    findings.extend(judge(context, &database, acls, &holders));
+                    let found = judge(context, &database, acls, &holders);
+                    findings.extend(found.into_iter().map(|(finding, _)| finding));
                 }
                 Err(missing) => not_seen.push(missing),
             }
@@ -153,14 +147,38 @@ fn power(function: &RestrictedFunction) -> Option<(Power, Severity)> {
     })
 }
 
-fn judge(
+/// The findings about one database, each with the grants that it is about.
+pub fn found<'a>(
+    context: &Context<'a>,
+    database: &'a DatabaseFacts,
+) -> Result<Vec<(Finding, Vec<&'a Acl>)>, Missing> {
+    let rows = database.restricted_functions.here()?;
+    let database = InDatabase { database, rows };
+    let acls = database.database.acls.here()?;
+    Ok(judge(context, &database, acls, &holders(context)?))
+}
+
+/// Who is trusted with what.
+fn holders<'a>(context: &'a Context<'_>) -> Result<BTreeMap<Power, Holders<'a>>, Missing> {
+    let access = &context.policy.access;
+    let trusted = |list| Holders::new(context, &[list, &access.administrators]);
+    Ok(BTreeMap::from([
+        (Power::Files, trusted(&access.server_files)?),
+        (Power::Configuration, trusted(&access.monitoring)?),
+        (Power::Server, trusted(&access.replication)?),
+        (Power::Other, trusted(&access.monitoring)?),
+    ]))
+}
+
+fn judge<'a>(
     context: &Context<'_>,
-    database: &InDatabase<'_, Vec<RestrictedFunction>>,
-    acls: Seen<'_, Vec<Acl>>,
+    database: &InDatabase<'a, Vec<RestrictedFunction>>,
+    acls: Seen<'a, Vec<Acl>>,
     holders: &BTreeMap<Power, Holders<'_>>,
-) -> Vec<Finding> {
+) -> Vec<(Finding, Vec<&'a Acl>)> {
     let restricted: HashMap<Oid, &RestrictedFunction> = database
         .rows
+        .value
         .iter()
         .map(|function| (function.oid, function))
         .collect();
@@ -190,7 +208,9 @@ fn judge(
         .iter()
         .filter_map(|((grantee, power), opened)| {
             let name = &database.database.name;
-            opened.finding(context, holders.get(power)?, *grantee, *power, name, &from)
+            let holders = holders.get(power)?;
+            let finding = opened.finding(context, holders, *grantee, *power, name, &from)?;
+            Some((finding, opened.grants.iter().map(|(acl, _)| *acl).collect()))
         })
         .collect()
 }

@@ -119,7 +119,43 @@ pub(super) async fn run(
             bail!("taken back, but {group} is not as it was");
         }
     }
+    // Who may do what was only granted and revoked: it is as it was, with its options and grantors.
+    if id.starts_with("GRN-") && before.grants != undone.grants {
+        let gone: Vec<_> = before.grants.difference(&undone.grants).collect();
+        let new: Vec<_> = undone.grants.difference(&before.grants).collect();
+        bail!("taken back, but these grants are gone:\n{gone:#?}\nand these are new:\n{new:#?}");
+    }
     Ok(())
+}
+
+/// Every grant there is, with its grantor and options, in words.
+fn grants(facts: &pgattest_model::Facts) -> BTreeSet<String> {
+    let inside = facts.inside.iter();
+    let inside = inside.filter_map(|database| Some((&database.name, database.acls.here().ok()?)));
+    let shared = facts.shared_acls.here().ok();
+    let shared = shared.iter().flat_map(|acls| acls.iter());
+    let of = |database: &str, acl: &pgattest_model::facts::Acl| {
+        format!(
+            "{database:?} {:?} {} {} {:?} {} -> {}: {:?}",
+            acl.class, acl.object, acl.column, acl.name, acl.grantor, acl.grantee, acl.privileges
+        )
+    };
+    let granted = |acl: &&pgattest_model::facts::Acl| !acl.privileges.is_empty();
+    let mut all: BTreeSet<String> = shared.filter(granted).map(|acl| of("", acl)).collect();
+    for (database, acls) in inside {
+        all.extend(acls.iter().filter(granted).map(|acl| of(database, acl)));
+    }
+    for database in &facts.inside {
+        let defaults = database.default_acls.here().ok();
+        all.extend(
+            defaults
+                .iter()
+                .flat_map(|rows| rows.iter())
+                .filter(|row| !row.privileges.is_empty())
+                .map(|row| format!("{:?} {row:?}", database.name)),
+        );
+    }
+    all
 }
 
 /// A collection with what was concluded.
@@ -128,6 +164,7 @@ struct Look {
     assessment: Assessment,
     digest: pgattest_model::plan::FactsDigest,
     texts: BTreeMap<String, String>,
+    grants: BTreeSet<String>,
 }
 
 impl Look {
@@ -170,6 +207,7 @@ async fn look(cluster: &Cluster, options: &ConnectOptions, policy: &Policy) -> R
     let collection = collect(options, Limits::default(), |_| {}).await?;
     let facts = pgattest_catalog::decode(&collection.observations);
     Ok(Look {
+        grants: grants(&facts),
         assessment: pgattest_checks::assess(&facts, policy),
         digest: facts_digest(&collection.observations),
         observations: collection.observations,
