@@ -129,6 +129,7 @@ impl<'a> Record<'a> {
             columns: inside.group("columns"),
             inheritance: inside.group("inheritance"),
             column_sequences: inside.group("column-sequences"),
+            indexes: inside.group("indexes"),
             acls: inside.group("acls"),
             default_acls: inside.group("default-acls"),
             policies: inside.group("policies"),

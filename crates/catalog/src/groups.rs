@@ -134,6 +134,7 @@ pub static GROUPS: &[Group] = &[
     group!(Database, "columns"),
     group!(Database, "inheritance"),
     group!(Database, "column-sequences"),
+    group!(Database, "indexes"),
     group!(Database, "acls"),
     group!(Database, "default-acls"),
     group!(Database, "policies"),

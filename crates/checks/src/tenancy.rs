@@ -15,6 +15,8 @@
 mod names;
 mod usage;
 
+pub(crate) use names::plain as plain_name;
+
 use crate::context::Context;
 use names::Tier;
 use pgattest_model::facts::{Column, DatabaseFacts, Oid, Relation};

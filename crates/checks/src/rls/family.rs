@@ -4,12 +4,13 @@ use pgattest_model::facts::{Inheritance, Oid};
 use std::collections::{BTreeSet, HashMap};
 
 /// Who descends from whom in one database, at any depth.
-pub(super) struct Family {
+pub struct Family {
     parents: HashMap<Oid, Vec<Oid>>,
 }
 
 impl Family {
-    pub(super) fn new(rows: &[Inheritance]) -> Self {
+    /// From the parents and children of one database.
+    pub fn new(rows: &[Inheritance]) -> Self {
         let mut parents: HashMap<Oid, Vec<Oid>> = HashMap::new();
         for row in rows {
             parents.entry(row.child).or_default().push(row.parent);
@@ -18,7 +19,7 @@ impl Family {
     }
 
     /// Whether the table descends from one of these.
-    pub(super) fn descends_from(&self, table: Oid, wanted: &BTreeSet<Oid>) -> bool {
+    pub fn descends_from(&self, table: Oid, wanted: &BTreeSet<Oid>) -> bool {
         let mut seen = BTreeSet::new();
         let mut next = vec![table];
         while let Some(at) = next.pop() {

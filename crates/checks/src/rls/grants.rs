@@ -16,12 +16,13 @@ pub(super) const ROW_PRIVILEGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DEL
 const LISTED: usize = 5;
 
 /// Direct grants on the rows of one database's relations, on whole relations and on columns alike.
-pub(super) struct Grants<'a> {
+pub struct Grants<'a> {
     by_relation: HashMap<Oid, BTreeMap<Oid, BTreeSet<&'a str>>>,
 }
 
 impl<'a> Grants<'a> {
-    pub(super) fn new(acls: &'a [Acl]) -> Self {
+    /// From the privileges of one database.
+    pub fn new(acls: &'a [Acl]) -> Self {
         let mut by_relation: HashMap<Oid, BTreeMap<Oid, BTreeSet<&str>>> = HashMap::new();
         for acl in acls
             .iter()
@@ -44,10 +45,7 @@ impl<'a> Grants<'a> {
 
     /// Each grantee but the owner that holds any of the privileges on the relation, with what it holds. In the order of
     /// object identifiers.
-    pub(super) fn of(
-        &self,
-        relation: &Relation,
-    ) -> impl Iterator<Item = (Oid, &BTreeSet<&'a str>)> {
+    pub fn of(&self, relation: &Relation) -> impl Iterator<Item = (Oid, &BTreeSet<&'a str>)> {
         let owner = relation.owner;
         self.by_relation
             .get(&relation.oid)
@@ -59,7 +57,7 @@ impl<'a> Grants<'a> {
 }
 
 /// Roles as row-level security sees them. Answers are kept: many tables share few grantees.
-pub(super) struct Bound<'a> {
+pub struct Bound<'a> {
     graph: &'a RoleGraph,
     databases: &'a [Database],
     logins: RefCell<BTreeMap<Oid, Rc<[&'a Role]>>>,
@@ -68,7 +66,8 @@ pub(super) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    pub(super) fn new(context: &'a Context<'_>) -> Result<Self, Missing> {
+    /// An error when roles, memberships or databases are not here.
+    pub fn new(context: &'a Context<'_>) -> Result<Self, Missing> {
         Ok(Self {
             graph: context.role_graph()?,
             databases: context.facts.databases.here()?.value,
@@ -78,12 +77,13 @@ impl<'a> Bound<'a> {
         })
     }
 
-    pub(super) const fn graph(&self) -> &'a RoleGraph {
+    /// Who can become or act as whom.
+    pub const fn graph(&self) -> &'a RoleGraph {
         self.graph
     }
 
     /// The owner of a relation; a relation of `pg_database_owner` belongs to whoever owns the database.
-    pub(super) fn owner(&self, relation: &Relation, database: &DatabaseFacts) -> Oid {
+    pub fn owner(&self, relation: &Relation, database: &DatabaseFacts) -> Oid {
         if self.graph.name(relation.owner) != Some("pg_database_owner") {
             return relation.owner;
         }
@@ -97,7 +97,7 @@ impl<'a> Bound<'a> {
 
     /// Login roles that can act as the role and that policies would bind otherwise: no superuser and without BYPASSRLS. The
     /// role itself comes first, then the others by name.
-    pub(super) fn logins(&self, role: Oid) -> Rc<[&'a Role]> {
+    pub fn logins(&self, role: Oid) -> Rc<[&'a Role]> {
         let mut known = self.logins.borrow_mut();
         let logins = known.entry(role).or_insert_with(|| {
             let itself = self.graph.role(role).filter(|role| role.can_login);
@@ -111,12 +111,12 @@ impl<'a> Bound<'a> {
     }
 
     /// The first of [`Self::logins`].
-    pub(super) fn login(&self, role: Oid) -> Option<&'a Role> {
+    pub fn login(&self, role: Oid) -> Option<&'a Role> {
         self.logins(role).first().copied()
     }
 
     /// How a login role reaches a role, in words.
-    pub(super) fn path(&self, login: Oid, role: Oid) -> Option<String> {
+    pub fn path(&self, login: Oid, role: Oid) -> Option<String> {
         let mut known = self.paths.borrow_mut();
         known
             .entry((login, role))
@@ -125,12 +125,12 @@ impl<'a> Bound<'a> {
     }
 
     /// Whether somebody whom policies would bind can use what was granted to this grantee.
-    pub(super) fn is_live(&self, grantee: Oid) -> bool {
+    pub fn is_live(&self, grantee: Oid) -> bool {
         grantee == PUBLIC || self.login(grantee).is_some()
     }
 
     /// Names, as SQL, of those besides the owner who can read or write the relation's rows and whom policies would bind.
-    pub(super) fn users(&self, relation: &Relation, grants: &Grants<'_>) -> Vec<String> {
+    pub fn users(&self, relation: &Relation, grants: &Grants<'_>) -> Vec<String> {
         let mut names: BTreeSet<String> = grants
             .of(relation)
             .filter(|(grantee, _)| self.is_live(*grantee))
@@ -149,7 +149,7 @@ impl<'a> Bound<'a> {
     }
 
     /// Names, as SQL, of those besides the owner who can read the relation's rows and whom policies would bind.
-    pub(super) fn readers(&self, relation: &Relation, grants: &Grants<'_>) -> Vec<String> {
+    pub fn readers(&self, relation: &Relation, grants: &Grants<'_>) -> Vec<String> {
         let mut names: BTreeSet<String> = grants
             .of(relation)
             .filter(|(grantee, held)| held.contains("SELECT") && self.is_live(*grantee))
@@ -167,14 +167,14 @@ impl<'a> Bound<'a> {
 
     /// Whether policies bind a role when it touches this table: it is no superuser, has no BYPASSRLS, and is not exempt as the
     /// table's owner.
-    pub(super) fn binds(&self, role: Oid, table: &Relation, database: &DatabaseFacts) -> bool {
+    pub fn binds(&self, role: Oid, table: &Relation, database: &DatabaseFacts) -> bool {
         let exempt = self.graph.role(role).is_none_or(bypasses)
             || (!table.force_row_security && self.inherits(role, self.owner(table, database)));
         table.row_security && !exempt
     }
 
     /// A role's name as SQL.
-    pub(super) fn name(&self, role: Oid) -> String {
+    pub fn name(&self, role: Oid) -> String {
         if role == PUBLIC {
             return "PUBLIC".to_owned();
         }
@@ -185,7 +185,7 @@ impl<'a> Bound<'a> {
 
     /// Whether a policy's role list takes in this role, as the server decides it: PUBLIC, or a role whose privileges it has.
     /// For PUBLIC as the role only a policy for PUBLIC does.
-    pub(super) fn applies(&self, policy_roles: &[Oid], role: Oid) -> bool {
+    pub fn applies(&self, policy_roles: &[Oid], role: Oid) -> bool {
         policy_roles.contains(&PUBLIC)
             || policy_roles
                 .iter()
@@ -193,7 +193,7 @@ impl<'a> Bound<'a> {
     }
 
     /// Whether the role has the other's privileges without doing anything, as its owner's exemption takes.
-    pub(super) fn inherits(&self, role: Oid, other: Oid) -> bool {
+    pub fn inherits(&self, role: Oid, other: Oid) -> bool {
         let mut known = self.inherited.borrow_mut();
         known
             .entry(role)
@@ -208,7 +208,7 @@ const fn bypasses(role: &Role) -> bool {
 }
 
 /// `a, b and 3 more`.
-pub(super) fn listed(names: &[String]) -> String {
+pub fn listed(names: &[String]) -> String {
     let shown = names
         .iter()
         .take(LISTED)

@@ -38,7 +38,7 @@ pub(super) fn tier(column: &str) -> Option<Tier> {
 }
 
 /// What the spellings of one name have in common.
-pub(super) fn plain(column: &str) -> String {
+pub(crate) fn plain(column: &str) -> String {
     column
         .chars()
         .filter(|c| *c != '_')

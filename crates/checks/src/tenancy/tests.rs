@@ -122,6 +122,7 @@ impl Schema {
             triggers: unread(),
             policy_functions: unread(),
             view_filters: unread(),
+            indexes: unread(),
             trigger_writes: unread(),
             rule_writes: unread(),
             event_triggers: unread(),

@@ -114,6 +114,7 @@ impl Look {
                 columns,
                 inheritance,
                 column_sequences,
+                indexes,
                 acls,
                 default_acls,
                 policies,

@@ -32,7 +32,7 @@ pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
 pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{
-    Column, ColumnSequence, Inheritance, Relation, RelationKind, SequenceUse, ViewDependency,
+    Column, ColumnSequence, Index, Inheritance, Relation, RelationKind, SequenceUse, ViewDependency,
 };
 pub use replication::{Publication, PublicationRelation, Slot, Subscription, SubscriptionSecret};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
@@ -49,7 +49,7 @@ use crate::version::ServerVersion;
 pub type Oid = u32;
 
 /// Everything known about one cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// The server's identity.
     pub server: Collected<Server>,
@@ -98,7 +98,7 @@ pub struct Facts {
 }
 
 /// What is inside one database. When the database was not reached, every group is missing for that reason.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DatabaseFacts {
     /// Object identifier of the database.
     pub oid: Oid,
@@ -116,6 +116,8 @@ pub struct DatabaseFacts {
     pub inheritance: Collected<Vec<Inheritance>>,
     /// Sequences that columns take their numbers from.
     pub column_sequences: Collected<Vec<ColumnSequence>>,
+    /// Indexes on tables and materialized views.
+    pub indexes: Collected<Vec<Index>>,
     /// Privileges on everything inside the database, NULL expanded to the default.
     pub acls: Collected<Vec<Acl>>,
     /// `ALTER DEFAULT PRIVILEGES`.

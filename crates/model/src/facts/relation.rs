@@ -151,6 +151,27 @@ pub enum SequenceUse {
     Default,
 }
 
+/// One index.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Index {
+    /// Object identifier.
+    pub oid: Oid,
+    /// The table, partitioned table or materialized view.
+    pub relation: Oid,
+    /// Name; the schema is the relation's.
+    pub name: String,
+    /// Access method: `btree`.
+    pub method: String,
+    /// `attnum` of the first column; 0 for an expression.
+    pub leading_column: i16,
+    /// Whether it holds only the rows that a condition picks.
+    #[serde(deserialize_with = "flag")]
+    pub partial: bool,
+    /// Whether queries may use it: not so while it is built, and after a concurrent build failed.
+    #[serde(deserialize_with = "flag")]
+    pub valid: bool,
+}
+
 /// One relation that a view or materialized view reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ViewDependency {
