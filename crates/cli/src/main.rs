@@ -2,6 +2,7 @@
 
 mod args;
 mod auditing;
+mod changing;
 mod command;
 mod failure;
 mod home;

@@ -7,8 +7,8 @@
 
 mod action;
 pub mod canary;
-mod engine;
 pub mod certificate;
+mod engine;
 mod error;
 mod files;
 mod guard;

@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod access;
+mod apply;
 mod audit;
 mod completions;
 mod explain;
@@ -11,6 +12,7 @@ mod key;
 mod ledger;
 mod prove;
 mod transport;
+mod undo;
 mod verify;
 
 use crate::args::Command;
@@ -23,6 +25,8 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
         Command::Access(arguments) => access::run(&arguments, printer),
         Command::Audit(arguments) => audit::run(&arguments, printer),
         Command::Init(arguments) => init::run(&arguments, printer),
+        Command::Apply(arguments) => apply::run(&arguments, printer),
+        Command::Undo(arguments) => undo::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Grants(arguments) => grants::run(&arguments, printer),
