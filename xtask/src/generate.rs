@@ -4,7 +4,7 @@ use crate::repository::root;
 use anyhow::{Context, Result, bail, ensure};
 use pgattest_checks::{CHECKS, crosswalk};
 use pgattest_parse::policy;
-use pgattest_report::{access, json, page};
+use pgattest_report::{access, json, page, plan};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,10 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
     files.insert(
         PathBuf::from("docs/schema/access-1.schema.json"),
         access::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/plan-1.schema.json"),
+        plan::schema(),
     );
     files.insert(
         PathBuf::from("docs/schema/pgattest.toml.schema.json"),
@@ -119,6 +123,7 @@ fn command_reference() -> Result<String> {
     for command in [
         "",
         "audit",
+        "plan",
         "access",
         "verify",
         "explain",

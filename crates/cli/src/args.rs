@@ -1,5 +1,9 @@
 //! The command line, as types.
 
+mod plan;
+
+pub(crate) use plan::{PlanArgs, PlanFormat, PlanFormatKind};
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pgattest_access::Right;
@@ -46,6 +50,8 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Look at a live PostgreSQL, judge it, and write reports and evidence
     Audit(AuditArgs),
+    /// Plan what to change so that an audit passes: shown with whom it affects and how to take it back; nothing is changed
+    Plan(PlanArgs),
     /// Make the changes of a plan: step by step, each with a way back, and hold them to what the plan promised
     Apply(ApplyArgs),
     /// Take back what a plan changed

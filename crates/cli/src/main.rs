@@ -5,6 +5,7 @@ mod auditing;
 mod changing;
 mod command;
 mod failure;
+mod hba_files;
 mod home;
 mod looking;
 mod output_file;

@@ -16,10 +16,12 @@ mod failure;
 mod limits;
 mod probe;
 mod run;
+mod server_files;
 mod sitting;
 mod survey;
 
 pub use collect::{CollectError, Collection, Event, collect, collect_until};
 pub use limits::Limits;
 pub use probe::{Asker, probe, probe_address, probe_target};
+pub use server_files::{ServerFileError, ServerFiles};
 pub use survey::{Survey, survey};

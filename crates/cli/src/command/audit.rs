@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
 }
 
 /// The exit code is about findings: whoever reads nothing else is told that some checks could not have found any.
-fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
+pub(super) fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
     let unknown = audit.assessment.count(Status::NotAssessed);
     if unknown > 0 {
         let all = audit.assessment.checks.len();
@@ -150,18 +150,7 @@ fn write(
 
 /// The exit code, or a failure when nothing could be judged at all.
 fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
-    let judged: usize = [Status::Pass, Status::Fail, Status::Waived]
-        .into_iter()
-        .map(|status| audit.assessment.count(status))
-        .sum();
-    if judged == 0 {
-        let why = audit
-            .not_visible
-            .first()
-            .map_or_else(String::new, |first| format!(": {}", first.missing.why));
-        return Err(fail(format!("no check could be judged{why}"))
-            .hint("the report says for each what was missing; the SQL of `pgattest grants` opens what is missing"));
-    }
+    judged(audit)?;
     let worst = audit
         .assessment
         .checks
@@ -179,4 +168,21 @@ fn conclude(audit: &Audit, arguments: &AuditArgs) -> Result<u8, Failure> {
     } else {
         crate::CLEAN
     })
+}
+
+/// A failure when nothing could be judged at all.
+pub(super) fn judged(audit: &Audit) -> Result<(), Failure> {
+    let judged: usize = [Status::Pass, Status::Fail, Status::Waived]
+        .into_iter()
+        .map(|status| audit.assessment.count(status))
+        .sum();
+    if judged > 0 {
+        return Ok(());
+    }
+    let why = audit
+        .not_visible
+        .first()
+        .map_or_else(String::new, |first| format!(": {}", first.missing.why));
+    Err(fail(format!("no check could be judged{why}"))
+        .hint("the report says for each what was missing; the SQL of `pgattest grants` opens what is missing"))
 }

@@ -10,6 +10,7 @@ mod hba;
 mod init;
 mod key;
 mod ledger;
+mod plan;
 mod prove;
 mod transport;
 mod undo;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
         Command::Init(arguments) => init::run(&arguments, printer),
         Command::Apply(arguments) => apply::run(&arguments, printer),
         Command::Undo(arguments) => undo::run(&arguments, printer),
+        Command::Plan(arguments) => plan::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Grants(arguments) => grants::run(&arguments, printer),
