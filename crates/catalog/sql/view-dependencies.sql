@@ -13,6 +13,7 @@ where r.ev_type = '1'
     and r.rulename = '_RETURN'
     and v.relkind in ('v', 'm')
     and v.oid >= 16384
+    and v.relpersistence <> 't'
     and c.oid >= 16384
     and c.oid <> v.oid
     and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')

@@ -28,4 +28,5 @@ where r.ev_type = '1'
     and r.rulename = '_RETURN'
     and v.relkind = 'v'
     and v.oid >= 16384
+    and v.relpersistence <> 't'
 order by r.ev_class

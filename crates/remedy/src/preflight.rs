@@ -9,7 +9,7 @@ use pgattest_collect::collect;
 use pgattest_model::facts::Database;
 use pgattest_model::ident::{quote_ident, visible};
 use pgattest_model::plan::{FactsDigest, ImpactKind};
-use pgattest_model::{Facts, ObservationId};
+use pgattest_model::{Facts, Observation, ObservationId, Outcome};
 use pgattest_planner::facts_digest;
 use pgattest_wire::Connection;
 use std::collections::BTreeMap;
@@ -93,11 +93,7 @@ pub(crate) async fn everything(
     });
     let collection = collect(request.options, request.limits.clone(), |_| {}).await?;
     let facts = pgattest_catalog::decode(&collection.observations);
-    let moved = moved(
-        &request.plan.facts,
-        &facts_digest(&collection.observations),
-        &facts,
-    );
+    let moved = moved(&request.plan.facts, &collection.observations, &facts);
     if !moved.is_empty() {
         return Err(ApplyError::FactsMoved { moved });
     }
@@ -132,7 +128,8 @@ pub(crate) async fn everything(
 }
 
 /// The groups that differ, in words.
-fn moved(planned: &FactsDigest, found: &FactsDigest, facts: &Facts) -> Vec<String> {
+fn moved(planned: &FactsDigest, observations: &[Observation], facts: &Facts) -> Vec<String> {
+    let found = facts_digest(observations);
     let planned: BTreeMap<_, _> = planned.groups.iter().map(|(id, hash)| (id, hash)).collect();
     let found: BTreeMap<_, _> = found.groups.iter().map(|(id, hash)| (id, hash)).collect();
     let databases: &[Database] = facts
@@ -145,7 +142,17 @@ fn moved(planned: &FactsDigest, found: &FactsDigest, facts: &Facts) -> Vec<Strin
     ids.dedup();
     ids.into_iter()
         .filter(|id| planned.get(id) != found.get(id))
-        .map(|id| name(id, databases))
+        .map(|id| {
+            let name = name(id, databases);
+            // Somebody's lock is no change of the facts, but nobody can say that it hides none.
+            match observations.iter().find(|seen| seen.id == *id) {
+                Some(Observation {
+                    outcome: Outcome::Failed { message, .. },
+                    ..
+                }) => format!("{name} (could not be read now: {message})"),
+                _ => name,
+            }
+        })
         .collect()
 }
 

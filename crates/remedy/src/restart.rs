@@ -34,17 +34,16 @@ impl Engine<'_, '_> {
                 } if *of == change => Some(started.clone()),
                 _ => None,
             });
-        let before = match known {
-            Some(started) => started,
-            None => {
-                let started = started_at(&self.control).await?;
-                self.tell(&Event::StepStarted(info));
-                self.journal.add(Entry::Restarting {
-                    change,
-                    started: started.clone(),
-                })?;
-                started
-            }
+        let before = if let Some(started) = known {
+            started
+        } else {
+            let started = started_at(&self.control).await?;
+            self.tell(&Event::StepStarted(info));
+            self.journal.add(Entry::Restarting {
+                change,
+                started: started.clone(),
+            })?;
+            started
         };
         if started_at(&self.control).await? == before {
             let restart = self.request.restart.clone();

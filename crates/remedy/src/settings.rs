@@ -6,7 +6,7 @@ use crate::journal::Entry;
 use crate::request::{Effect, StepInfo};
 use crate::session::{open, reload, run};
 use crate::setting::{InForce, alter_system, in_auto_conf, in_force, set};
-use crate::steps::Assignment;
+use crate::steps::{Assignment, Back};
 
 impl Engine<'_, '_> {
     pub(crate) async fn settings(
@@ -86,14 +86,14 @@ impl Engine<'_, '_> {
         self.hold().await?;
         for (assignment, before) in assignments.iter().zip(befores).rev() {
             match (&assignment.back, before) {
-                (Some(value), _) => {
+                (Back::To(value), _) => {
                     set(&self.control, &assignment.name, value.as_ref()).await?;
                 }
-                (None, None) => {
+                (Back::AsItWas, None) => {
                     run(&self.control, &alter_system(&assignment.name, None)).await?;
                 }
                 // A list and a value with a comma look alike there: only the plan knows which it was.
-                (None, Some(_)) => {
+                (Back::AsItWas, Some(_)) => {
                     return Err(ApplyError::NotFromHere(format!(
                         "the plan does not say what {} was",
                         assignment.name

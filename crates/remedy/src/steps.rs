@@ -39,8 +39,16 @@ pub(crate) struct Assignment {
     pub(crate) change: String,
     pub(crate) name: String,
     pub(crate) value: Option<SettingValue>,
-    /// What it is taken back to, when it turns out not to be in force; `None`: to what `postgresql.auto.conf` said.
-    pub(crate) back: Option<Option<SettingValue>>,
+    pub(crate) back: Back,
+}
+
+/// What a parameter is taken back to, when it turns out not to be in force.
+#[derive(Clone, Debug)]
+pub(crate) enum Back {
+    /// To this value, or out of `postgresql.auto.conf`.
+    To(Option<SettingValue>),
+    /// To what `postgresql.auto.conf` said.
+    AsItWas,
 }
 
 /// A file and its new text.
@@ -128,7 +136,7 @@ fn reverse(change: &Change, action: &Action) -> Option<Work> {
     // What is in force after taking back is what the action says; there is no way further back.
     if let Work::Settings(assignments) = &mut work {
         for assignment in assignments {
-            assignment.back = None;
+            assignment.back = Back::AsItWas;
         }
     }
     Some(work)
@@ -162,9 +170,9 @@ fn work(change: &Change, action: &Action) -> Option<Work> {
             value: value.clone(),
             back: match &change.undo {
                 Undo::By(Action::Setting { name: same, value }) if same == name => {
-                    Some(value.clone())
+                    Back::To(value.clone())
                 }
-                _ => None,
+                _ => Back::AsItWas,
             },
         }]),
         Action::File {

@@ -66,7 +66,6 @@ impl Engine<'_, '_> {
             whole(&connection, statement)?;
             self.point("after a statement", change)?;
         }
-        // No text of SQL ends the transaction behind our back: the identifier that is kept is the one that is committed.
         let xid: String = crate::session::value(
             &connection,
             "SELECT pg_catalog.pg_current_xact_id()::text",

@@ -115,7 +115,7 @@ async fn killed_while_applying(major: u32, from: usize, of: usize) {
         course.forget();
         assert!(die_at(site, at, "apply"), "{context}: survived");
         assert!(site.lets_us_in().await, "{context}: locked out");
-        let plan = site.plan(site.changes()).await;
+        let plan = site.plan_for_later(site.changes()).await;
         let options = site.options();
         let request = site.request(&plan, &options);
         // Half of them go on first, half take back at once.

@@ -2,12 +2,15 @@
 
 use std::fs;
 
+use pgattest_collect::collect;
 use pgattest_model::plan::{Impact, ImpactKind, Stage};
+use pgattest_model::{Observation, Outcome};
+use pgattest_planner::facts_digest;
 use pgattest_remedy::{ApplyError, JournalError, apply, resume, status, undo};
-use pgattest_testkit::{Cluster, Standby};
+use pgattest_testkit::{Cluster, PgBouncer, PoolMode, Standby};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 
-use crate::support::{HBA, Seen, Site, chain, cluster, setting, sql};
+use crate::support::{HBA, Seen, Site, chain, cluster, limits, setting, sql};
 
 fn role_change() -> pgattest_model::plan::Change {
     sql(
@@ -36,7 +39,12 @@ async fn refused(site: &Site, plan: &pgattest_model::Plan) -> ApplyError {
 async fn another_cluster_and_another_major() {
     let (_cluster, site) = cluster(15).await;
     let (_other, elsewhere) = cluster(15).await;
+    // A copy has the identifier of what it was copied from; its facts are others.
     let plan = elsewhere.plan(vec![role_change()]).await;
+    let error = refused(&site, &plan).await;
+    assert!(matches!(error, ApplyError::FactsMoved { .. }), "{error}");
+    let mut plan = elsewhere.plan(vec![role_change()]).await;
+    plan.target.system_identifier = "7123456789012345678".to_owned();
     let error = refused(&site, &plan).await;
     assert!(matches!(error, ApplyError::OtherCluster { .. }), "{error}");
     let mut plan = site.plan(vec![role_change()]).await;
@@ -104,7 +112,11 @@ async fn facts_stay(major: u32) {
         )
         .await
         .unwrap();
-    let before = site.facts().await;
+    let first = collect(&site.options(), limits(), |_| {})
+        .await
+        .unwrap()
+        .observations;
+    let before = facts_digest(&first);
     let busy = cluster.client("shop").await.unwrap();
     busy.batch_execute(
         "SET application_name = 'traffic'; CREATE TEMP TABLE mine (id serial PRIMARY KEY, t text) ON COMMIT PRESERVE ROWS;
@@ -127,7 +139,7 @@ async fn facts_stay(major: u32) {
     busy.batch_execute("SELECT pg_switch_wal(), pg_reload_conf(), pg_stat_reset()")
         .await
         .unwrap();
-    busy.batch_execute("BEGIN; LOCK TABLE public.orders; PREPARE p AS SELECT 1;")
+    busy.batch_execute("BEGIN; UPDATE public.orders SET tenant = 1; PREPARE p AS SELECT 1;")
         .await
         .unwrap();
     // As whoever applies may: under another name, with other limits, from the other side.
@@ -145,17 +157,35 @@ async fn facts_stay(major: u32) {
         probe: false,
         ..pgattest_collect::Limits::default()
     };
-    let collection = pgattest_collect::collect(&options, limits, |_| {})
-        .await
-        .unwrap();
-    let after = pgattest_planner::facts_digest(&collection.observations);
+    let collection = collect(&options, limits, |_| {}).await.unwrap();
+    let after = facts_digest(&collection.observations);
     let moved: Vec<_> = before
         .groups
         .iter()
         .filter(|group| !after.groups.contains(group))
-        .map(|(id, _)| id.to_string())
+        .map(|(id, _)| {
+            let lines = |observations: &[Observation]| -> Vec<String> {
+                let seen = observations.iter().find(|seen| seen.id == *id);
+                match seen.map(|seen| &seen.outcome) {
+                    Some(Outcome::Rows { csv, .. }) => String::from_utf8_lossy(csv)
+                        .lines()
+                        .map(str::to_owned)
+                        .collect(),
+                    other => vec![format!("{other:?}")],
+                }
+            };
+            let (old, new) = (lines(&first), lines(&collection.observations));
+            let only = |a: &[String], b: &[String]| -> String {
+                a.iter()
+                    .filter(|line| !b.contains(line))
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            };
+            format!("{id}\n{}\nbut now\n{}", only(&old, &new), only(&new, &old))
+        })
         .collect();
-    assert_eq!(moved, Vec::<String>::new());
+    assert!(moved.is_empty(), "{}", moved.join("\n"));
     assert_eq!(before.groups.len(), after.groups.len());
 }
 
@@ -318,4 +348,53 @@ async fn a_journal_of_another_plan_and_none_at_all() {
     request.plan_digest = "another";
     let error = undo(&request, &mut Seen::default()).await.unwrap_err();
     assert!(matches!(error, ApplyError::OtherPlan { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_the_way() {
+    let (cluster, site) = cluster(15).await;
+    let plan = site.plan(vec![role_change()]).await;
+    let pooler = PgBouncer::start(&cluster, PoolMode::Session).await.unwrap();
+    let through = Site {
+        dsn: pooler.dsn("postgres"),
+        ..site
+    };
+    let error = refused(&through, &plan).await;
+    assert!(matches!(error, ApplyError::Pooler), "{}", chain(&error));
+}
+
+/// `GRANT` by somebody who may not is a warning and a commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_that_does_nothing_is_an_error() {
+    let (cluster, site) = cluster(15).await;
+    cluster
+        .execute(
+            "shop",
+            "CREATE ROLE half LOGIN; GRANT USAGE ON SCHEMA public TO half WITH GRANT OPTION;",
+        )
+        .await
+        .unwrap();
+    let grant = "SET LOCAL ROLE half; GRANT ALL ON SCHEMA public TO app; RESET ROLE;";
+    let plan = site
+        .plan(vec![sql(
+            "half",
+            Stage::Grants,
+            Some("shop"),
+            &[grant],
+            &[],
+        )])
+        .await;
+    let options = site.options();
+    let error = apply(&site.request(&plan, &options), &mut Seen::default())
+        .await
+        .unwrap_err();
+    assert!(
+        chain(&error).contains("did not do all it says"),
+        "{}",
+        chain(&error)
+    );
+    assert_eq!(
+        status(&site.folder).unwrap().unwrap().open,
+        Vec::<String>::new()
+    );
 }

@@ -129,14 +129,10 @@ async fn a_command_that_fails_is_an_error_and_can_be_gone_on_from() {
     assert_eq!(applied.done.len(), 4);
 }
 
-/// As Patroni and containers do: the value is an argument of the server.
+/// As Patroni and operators do: they write what was set over again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setting_that_somebody_overrides_is_explained_and_taken_back() {
-    // What `postgresql.conf` says after `postgresql.auto.conf` wins over it.
     let cluster = Cluster::builder(15).start().await.unwrap();
-    let path = cluster.data_dir().join("postgresql.conf");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text).unwrap();
     let site = Site {
         dsn: cluster.dsn_as("postgres", "postgres"),
         data: cluster.data_dir(),
