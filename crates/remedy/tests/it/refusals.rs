@@ -374,7 +374,7 @@ async fn a_grant_that_does_nothing_is_an_error() {
         )
         .await
         .unwrap();
-    let grant = "SET LOCAL ROLE half; GRANT ALL ON SCHEMA public TO app; RESET ROLE;";
+    let grant = "SET LOCAL ROLE half; GRANT USAGE, CREATE ON SCHEMA public TO app; RESET ROLE;";
     let plan = site
         .plan(vec![sql(
             "half",
