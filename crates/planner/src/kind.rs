@@ -12,6 +12,12 @@ pub trait Kind: Sync {
     /// The checks whose findings it may close.
     fn closes(&self) -> &'static [&'static str];
 
+    /// Whether it has to look although none of those findings is open: it closes none itself, and gives what the changes that
+    /// close others would otherwise take from somebody.
+    fn is_needed(&self, _planning: &Planning<'_>) -> bool {
+        false
+    }
+
     /// What to change so that those findings are gone. A fact group that is missing ends it with `?`: nothing is then proposed,
     /// and the plan says why.
     ///

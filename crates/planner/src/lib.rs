@@ -53,11 +53,9 @@ pub fn plan(
     let mut drafts = Vec::new();
     let mut hindrances = Vec::new();
     for kind in kinds::all() {
-        if !kind
-            .closes()
-            .iter()
-            .any(|check| planning.open(check).next().is_some())
-        {
+        let mut closes = kind.closes().iter();
+        let is_concerned = closes.any(|check| planning.open(check).next().is_some());
+        if !is_concerned && !kind.is_needed(&planning) {
             continue;
         }
         match kind.propose(&planning) {

@@ -44,6 +44,11 @@ declare_check! {
     }
 }
 
+impl DatabaseOwners {
+    /// The cause of a finding on a database whose owner is a login role itself, not one that a login role is a member of.
+    pub const ITSELF: &'static str = "a login role owns a database";
+}
+
 impl Check for DatabaseOwners {
     fn meta(&self) -> &'static Meta {
         &Self::META
@@ -100,7 +105,7 @@ fn finding(
     };
     let (cause, what) = match how {
         How::Itself => (
-            "a login role owns a database",
+            DatabaseOwners::ITSELF,
             format!("is owned by login role {owner}"),
         ),
         How::Inherits(path) => (

@@ -50,6 +50,11 @@ declare_check! {
     }
 }
 
+impl OwningLogins {
+    /// The cause of a finding on a login role that owns something itself, and does not merely become or inherit an owner.
+    pub const ITSELF: &'static str = "a login role owns objects";
+}
+
 impl Check for OwningLogins {
     fn meta(&self) -> &'static Meta {
         &Self::META
@@ -150,7 +155,7 @@ impl Act<'_> {
             .unwrap_or_default();
         let (cause, detail) = match self.way {
             Way::Itself => (
-                "a login role owns objects",
+                OwningLogins::ITSELF,
                 format!("role {name} can log in and owns {what}"),
             ),
             Way::Inherits => (
