@@ -43,7 +43,8 @@ pub(super) fn of_objects(
     let members = graph.all_members(login.oid);
     for member in members.roles().filter(|member| member.oid != login.oid) {
         let name = visible(&quote_ident(&member.name));
-        let detail = format!("role {name} is a member of {role} and loses with it what the owner may do");
+        let detail =
+            format!("role {name} is a member of {role} and loses with it what the owner may do");
         impacts.push(at(ImpactKind::RightLost, name, detail));
     }
     let of_class = |class| -> BTreeSet<Oid> {
@@ -51,7 +52,11 @@ pub(super) fn of_objects(
         same.map(|thing| thing.oid).collect()
     };
     let (relations, functions) = (of_class(AclClass::Relation), of_class(AclClass::Function));
-    for relation in inside.relations.iter().filter(|one| relations.contains(&one.oid)) {
+    for relation in inside
+        .relations
+        .iter()
+        .filter(|one| relations.contains(&one.oid))
+    {
         let name = visible(&relation.sql_name());
         if relation.row_security && !relation.force_row_security {
             let detail = format!(
@@ -60,7 +65,8 @@ pub(super) fn of_objects(
             );
             impacts.push(at(ImpactKind::RowsHidden, name, detail));
         } else if relation.kind == RelationKind::MaterializedView {
-            let detail = format!("{role} can no longer refresh materialized view {name}; {owner} can");
+            let detail =
+                format!("{role} can no longer refresh materialized view {name}; {owner} can");
             impacts.push(at(ImpactKind::RightLost, name, detail));
         }
     }
@@ -77,7 +83,9 @@ pub(super) fn of_objects(
         );
         impacts.push(at(ImpactKind::Unknown, owner.clone(), detail));
     }
-    if maps_foreign_user(inside, login.oid) && things.iter().any(|thing| thing.class == AclClass::Relation) {
+    if maps_foreign_user(inside, login.oid)
+        && things.iter().any(|thing| thing.class == AclClass::Relation)
+    {
         let detail = format!(
             "{role} has a user mapping for a foreign server: views over foreign tables connect as their owner, and {owner} has none"
         );

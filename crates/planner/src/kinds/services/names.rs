@@ -87,9 +87,9 @@ fn beginning(text: &str, bytes: usize) -> &str {
 mod tests {
     use super::{beginning, choose};
     use pgattest_access::RoleGraph;
+    use pgattest_model::facts::Role;
     use pgattest_model::policy::Service;
     use pgattest_model::{Policy, ServerVersion};
-    use pgattest_model::facts::Role;
 
     fn role(name: &str, can_login: bool) -> Role {
         Role {

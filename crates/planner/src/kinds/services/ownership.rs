@@ -99,7 +99,10 @@ impl<'a> Owners<'a> {
             .filter(|problem| problem.finding.cause == OwningLogins::ITSELF)
             .filter_map(|problem| {
                 let name = &problem.finding.subject.name;
-                let role = roles.value.iter().find(|role| quote_ident(&role.name) == *name)?;
+                let role = roles
+                    .value
+                    .iter()
+                    .find(|role| quote_ident(&role.name) == *name)?;
                 Some((problem, role))
             })
             .collect();
@@ -134,14 +137,14 @@ impl<'a> Owners<'a> {
             let from: BTreeSet<Oid> = estates.iter().map(|estate| estate.login.oid).collect();
             let acls = inside.iter().flat_map(|inside| inside.acls);
             // A role that was granted something on what it is to own would lose that when the ownership is taken back.
-            let granted: BTreeSet<Oid> = acls
-                .filter(|row| from.contains(&row.owner))
-                .chain(shared.value.iter().filter(|row| {
-                    row.class == AclClass::Database && row.object == database.oid
-                }))
-                .filter(|row| row.grantee != row.owner)
-                .map(|row| row.grantee)
-                .collect();
+            let granted: BTreeSet<Oid> =
+                acls.filter(|row| from.contains(&row.owner))
+                    .chain(shared.value.iter().filter(|row| {
+                        row.class == AclClass::Database && row.object == database.oid
+                    }))
+                    .filter(|row| row.grantee != row.owner)
+                    .map(|row| row.grantee)
+                    .collect();
             let owner = names::choose(
                 graph,
                 planning.context.policy,
@@ -418,7 +421,12 @@ impl HandOver<'_, '_> {
             .filter(|row| own(AclClass::Relation, row.view))
             .map(|row| row.reads)
             .collect();
-        let places: BTreeSet<Oid> = self.estate.things.iter().map(|thing| thing.schema).collect();
+        let places: BTreeSet<Oid> = self
+            .estate
+            .things
+            .iter()
+            .map(|thing| thing.schema)
+            .collect();
         let lent = |class, oid, wanted: &[&'static str], also_public: bool| {
             let mut held = self.inside.holdings.granted(&held_by, class, oid);
             if also_public {
@@ -451,7 +459,10 @@ impl HandOver<'_, '_> {
             let through_database = self.inside.owner_of(self.planning, schema) == login;
             if rights.is_empty() && is_place && through_database {
                 let own: BTreeSet<Oid> = self.moving.owner.oid.into_iter().collect();
-                rights = self.inside.holdings.missing(&own, AclClass::Schema, schema.oid, USAGE);
+                rights = self
+                    .inside
+                    .holdings
+                    .missing(&own, AclClass::Schema, schema.oid, USAGE);
             }
             add(rights, "SCHEMA", quote_ident(&schema.name));
         }
@@ -585,7 +596,9 @@ impl HandOver<'_, '_> {
                 .defaults
                 .iter()
                 .filter(|row| {
-                    Some(row.creator) == creator && row.schema == 0 && row.object_type == object_type
+                    Some(row.creator) == creator
+                        && row.schema == 0
+                        && row.object_type == object_type
                 })
                 .collect();
             let public = rows.iter().any(|row| row.grantee == PUBLIC);

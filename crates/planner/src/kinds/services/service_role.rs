@@ -12,7 +12,7 @@ use crate::planning::{Planning, Problem};
 use pgattest_access::RoleGraph;
 use pgattest_model::facts::{AclClass, Database, Oid, PUBLIC, Schema};
 use pgattest_model::ident::{quote_ident, visible};
-use pgattest_model::plan::{Stage};
+use pgattest_model::plan::Stage;
 use pgattest_model::policy::Service;
 use pgattest_model::{Missing, SubjectKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,12 @@ fn is_concerned(planning: &Planning<'_>, service: &Service) -> bool {
         .and_then(|graph| {
             let oid = graph.named(&service.role)?.oid;
             let groups = graph.member_of(oid);
-            Some(groups.roles().map(|group| quote_ident(&group.name)).collect())
+            Some(
+                groups
+                    .roles()
+                    .map(|group| quote_ident(&group.name))
+                    .collect(),
+            )
         })
         .unwrap_or_default();
     let databases: BTreeSet<String> = service
@@ -127,7 +132,10 @@ fn role(
     let name = quote_ident(&service.role);
     let title = match account.role {
         None => format!("make login role {} for the service", visible(&name)),
-        Some(_) => format!("make a group for the privileges of service {}", visible(&name)),
+        Some(_) => format!(
+            "make a group for the privileges of service {}",
+            visible(&name)
+        ),
     };
     let draft = sql(title, Stage::Roles, None, done);
     Ok(Some(match account.role {
@@ -184,10 +192,9 @@ fn privileges(
         grants.extend(on_database(planning, service, account, inside.database).ok()?);
     }
     for want in declared.wants(inside) {
-        let rights =
-            inside
-                .holdings
-                .missing(&account.counts, want.class, want.oid, want.rights);
+        let rights = inside
+            .holdings
+            .missing(&account.counts, want.class, want.oid, want.rights);
         if !rights.is_empty() {
             grants.push(Grant {
                 rights,
@@ -279,9 +286,20 @@ fn creators(
     });
     for row in may_create {
         let members = graph.all_members(row.grantee);
-        oids.extend(members.roles().filter(|role| !role.superuser).map(|role| role.oid));
+        oids.extend(
+            members
+                .roles()
+                .filter(|role| !role.superuser)
+                .map(|role| role.oid),
+        );
     }
-    let migrating = planning.context.policy.access.schema_owners.iter().flatten();
+    let migrating = planning
+        .context
+        .policy
+        .access
+        .schema_owners
+        .iter()
+        .flatten();
     oids.extend(migrating.filter_map(|name| Some(graph.named(name)?.oid)));
     let mut creators: BTreeMap<String, Option<Oid>> = oids
         .into_iter()

@@ -66,7 +66,13 @@ impl Declared {
                     _ => "TABLE",
                 };
                 let name = relation.sql_name();
-                Some(want(AclClass::Relation, relation.oid, rights, keyword, name))
+                Some(want(
+                    AclClass::Relation,
+                    relation.oid,
+                    rights,
+                    keyword,
+                    name,
+                ))
             })
             .collect();
         let functions: Vec<Want> = inside
@@ -75,7 +81,13 @@ impl Declared {
             .filter(|function| self.calls(function))
             .filter_map(|function| {
                 let (keyword, name) = callable(function)?;
-                Some(want(AclClass::Function, function.oid, EXECUTE, keyword, name))
+                Some(want(
+                    AclClass::Function,
+                    function.oid,
+                    EXECUTE,
+                    keyword,
+                    name,
+                ))
             })
             .collect();
         let mut all = self.schemas(inside);
@@ -116,10 +128,18 @@ impl Declared {
             pattern.covers(&function.schema_name, &function.name)
         };
         let of_relations = self.read.iter().chain(&self.write).filter(|pattern| {
-            pattern.name.is_none() || inside.relations.iter().any(|one| named_relation(pattern, one))
+            pattern.name.is_none()
+                || inside
+                    .relations
+                    .iter()
+                    .any(|one| named_relation(pattern, one))
         });
         let of_functions = self.execute.iter().filter(|pattern| {
-            pattern.name.is_none() || inside.functions.iter().any(|one| named_function(pattern, one))
+            pattern.name.is_none()
+                || inside
+                    .functions
+                    .iter()
+                    .any(|one| named_function(pattern, one))
         });
         let names: BTreeSet<&str> = of_relations
             .chain(of_functions)
