@@ -2,7 +2,7 @@
 
 use crate::common::{Look, look};
 use pgattest_catalog::auditor::{Plan, grant};
-use pgattest_model::facts::{AclClass, PolicyCommand, RelationKind, VerifierKind};
+use pgattest_model::facts::{AclClass, PolicyCommand, RelationKind, SequenceUse, VerifierKind};
 use pgattest_model::{Observation, Outcome, ServerVersion};
 use pgattest_testkit::{Cluster, available_majors};
 
@@ -252,6 +252,17 @@ fn the_facts_are_right(look: &Look, major: u32) {
     assert!(inheritance.iter().any(
         |row| row.child == relation("events_2026").oid && row.parent == relation("events").oid
     ));
+
+    let sequences: Vec<_> = inside
+        .column_sequences
+        .here()
+        .unwrap()
+        .iter()
+        .filter(|row| row.relation == orders.oid)
+        .map(|row| (row.sequence, row.column, row.relationship))
+        .collect();
+    let numbers = relation("orders_id_seq").oid;
+    assert_eq!(sequences, [(numbers, 1, SequenceUse::Identity)]);
 
     let policies = inside.policies.here().unwrap();
     let tenant = policies
