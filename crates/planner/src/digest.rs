@@ -34,6 +34,9 @@ const VOLATILE_COLUMNS: [(&str, &str); 4] = [
 /// string or the driver of whoever looks gave it; what the files, the roles and the databases give it is in groups of their own.
 const VOLATILE_ROWS: [(&str, &str, &str); 1] = [("settings", "context", "user")];
 
+/// Groups whose rows come in the order in which somebody set them, which means nothing: taking a setting away and back moves it.
+const UNORDERED: [&str; 1] = ["role-settings"];
+
 /// Digests what was observed, group by group, leaving out what changes by itself. A group that could not be read counts, too: if it
 /// can be read later, the facts are others.
 pub fn facts_digest(observations: &[Observation]) -> FactsDigest {
@@ -59,7 +62,9 @@ fn digest(observation: &Observation) -> String {
                 .filter(|(group, _)| *group == observation.id.group())
                 .map(|(_, column)| *column)
                 .collect();
-            if left_out.is_empty() {
+            if UNORDERED.contains(&observation.id.group()) {
+                sorted(csv, &mut hash);
+            } else if left_out.is_empty() {
                 hash.update(csv);
             } else {
                 let rows: Vec<(&str, &str)> = VOLATILE_ROWS
@@ -72,6 +77,26 @@ fn digest(observation: &Observation) -> String {
         }
     }
     hex::encode(hash.finalize())
+}
+
+/// Feeds the records in the order of their fields.
+fn sorted(csv: &[u8], hash: &mut Sha256) {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(csv);
+    let Ok(mut records) = reader
+        .byte_records()
+        .collect::<Result<Vec<_>, _>>()
+    else {
+        return hash.update(csv);
+    };
+    records.sort_by(|a, b| a.iter().cmp(b.iter()));
+    for record in &records {
+        for field in record {
+            hash.update((field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+    }
 }
 
 /// Feeds every field but those of the columns and rows left out. What is no CSV counts as it is.

@@ -30,6 +30,7 @@ pub use public_databases::PublicDatabases;
 pub use public_relations::PublicRelations;
 pub use public_schemas::PublicSchemas;
 pub use schema_creators::SchemaCreators;
+pub use search_path::elements;
 pub use secret_catalogs::SecretCatalogs;
 pub use server_functions::ServerFunctions;
 pub use structural_privileges::StructuralPrivileges;

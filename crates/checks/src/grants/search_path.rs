@@ -69,7 +69,7 @@ fn configured(settings: &Settings) -> Vec<&str> {
 
 /// The elements of a list of identifiers, as the server splits it: double quotes keep case and commas, everything else is
 /// folded to lower case. A list that is not well formed yields what can be read of it.
-pub(crate) fn elements(list: &str) -> Vec<String> {
+pub fn elements(list: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current = String::new();
     let mut quoted = false;

@@ -60,7 +60,7 @@ impl Check for AdminOption {
         let powers = Powers::new(context)?;
         let observations = reach::observations(context)?;
         let memberships = context.facts.memberships.here()?;
-        let findings = unapproved(context, memberships.value)
+        let findings = unapproved_admin_options(context, memberships.value)
             .into_iter()
             .map(|(member, grants)| {
                 finding(context, graph, &powers, (member, &grants), &observations)
@@ -78,10 +78,10 @@ impl Check for AdminOption {
 }
 
 /// Memberships with the option that no list approves, by member.
-fn unapproved<'a>(
-    context: &Context<'a>,
-    memberships: &'a [Membership],
-) -> BTreeMap<Oid, Vec<&'a Membership>> {
+pub fn unapproved_admin_options<'m>(
+    context: &Context<'_>,
+    memberships: &'m [Membership],
+) -> BTreeMap<Oid, Vec<&'m Membership>> {
     let access = &context.policy.access;
     let provider = Provider::of(context);
     let mut found: BTreeMap<Oid, Vec<&Membership>> = BTreeMap::new();

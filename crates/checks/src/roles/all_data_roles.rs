@@ -13,7 +13,8 @@ use pgattest_model::{
 /// The first major that has the roles.
 const SINCE: u32 = 14;
 
-const ALL_DATA: [(&str, &str); 2] = [
+/// The predefined roles that stand for every table, with what they allow.
+pub const ALL_DATA: [(&str, &str); 2] = [
     ("pg_read_all_data", "read every table of every database"),
     ("pg_write_all_data", "write every table of every database"),
 ];

@@ -88,6 +88,11 @@ impl Provider {
     }
 }
 
+/// Whether the role is a managed service's own, and so nothing that the customer can change.
+pub fn belongs_to_provider(context: &Context<'_>, role: &Role) -> bool {
+    Provider::of(context).is_some_and(|provider| provider.owns(role))
+}
+
 /// Whether the role is one that the customer made and that has anything left to be judged: no superuser, not the server's own,
 /// not the provider's.
 pub(super) fn is_ordinary(role: &Role, provider: Option<&Provider>) -> bool {

@@ -33,8 +33,9 @@ mod superuser_roles;
 #[cfg(test)]
 mod tests;
 
-pub use admin_option::AdminOption;
-pub use all_data_roles::AllDataRoles;
+pub use admin_option::{AdminOption, unapproved_admin_options};
+pub use all_data_roles::{ALL_DATA, AllDataRoles};
+pub use approval::belongs_to_provider;
 pub use bypass_rls::BypassRls;
 pub use create_database_roles::CreateDatabaseRoles;
 pub use create_role_scope::CreateRoleScope;
@@ -42,13 +43,12 @@ pub use create_role_unbounded::CreateRoleUnbounded;
 pub use database_owners::DatabaseOwners;
 pub use expired_logins::ExpiredLogins;
 pub use membership_options::MembershipOptions;
-pub use monitoring_roles::MonitoringRoles;
+pub use monitoring_roles::{MONITORING, MonitoringRoles};
 pub use owning_logins::OwningLogins;
 pub use password_expiry::PasswordExpiry;
 pub use path_to_bypass_rls::PathToBypassRls;
-pub(crate) use path_to_superuser::MANAGED;
-pub use path_to_superuser::PathToSuperuser;
+pub use path_to_superuser::{MANAGED, PathToSuperuser};
 pub use replication_roles::ReplicationRoles;
-pub use server_file_access::ServerFileAccess;
+pub use server_file_access::{ServerFileAccess, WAYS_OUT};
 pub use superuser_logins::SuperuserLogins;
 pub use superuser_roles::SuperuserRoles;

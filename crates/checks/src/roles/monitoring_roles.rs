@@ -15,7 +15,7 @@ use pgattest_model::{
 use std::collections::BTreeMap;
 
 /// The roles, and how bad each is in the wrong hands. Those that a server does not have yet are nobody's.
-const HELD: [(&str, Severity); 10] = [
+pub const MONITORING: [(&str, Severity); 10] = [
     // Settings, and the statements of every session.
     (READ_STATE[0], Severity::Medium),
     (READ_STATE[1], Severity::Medium),
@@ -116,12 +116,12 @@ fn held(context: &Context<'_>, beneath: &Beneath) -> BTreeMap<Oid, Held> {
     let access = &context.policy.access;
     let approved = [&access.monitoring, &access.superusers];
     let mut held: BTreeMap<Oid, Held> = BTreeMap::new();
-    for (predefined, severity) in HELD {
+    for (predefined, severity) in MONITORING {
         for (login, path) in beneath.holders(context, predefined, &approved) {
             let comes_with_another = path.hops.split_last().is_some_and(|(_, before)| {
                 before
                     .iter()
-                    .any(|hop| HELD.iter().any(|(name, _)| *name == hop.name))
+                    .any(|hop| MONITORING.iter().any(|(name, _)| *name == hop.name))
             });
             if comes_with_another {
                 continue;

@@ -12,7 +12,7 @@ use pgattest_model::{
 };
 
 /// Roles that providers give their customers instead of SUPERUSER. They are ordinary roles: what they can do is inherited.
-pub(crate) const MANAGED: [&str; 3] = ["rds_superuser", "cloudsqlsuperuser", "azure_pg_admin"];
+pub const MANAGED: [&str; 3] = ["rds_superuser", "cloudsqlsuperuser", "azure_pg_admin"];
 
 declare_check! {
     /// ## What it checks

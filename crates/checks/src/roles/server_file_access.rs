@@ -12,7 +12,7 @@ use pgattest_model::{
 };
 
 /// The predefined roles that lead out of the database, with what they allow. Names that begin with `pg_` are the server's own.
-const WAYS_OUT: [(&str, &str); 3] = [
+pub const WAYS_OUT: [(&str, &str); 3] = [
     ("pg_execute_server_program", "run programs on the server"),
     ("pg_write_server_files", "write files on the server"),
     ("pg_read_server_files", "read files on the server"),

@@ -41,6 +41,9 @@ declare_check! {
     }
 }
 
+/// The cause of a finding about a role that cannot log in as things are.
+pub const CANNOT_LOG_IN: &str = "login role has no password, and its rules ask for one";
+
 impl Check for PasswordlessLogins {
     fn meta(&self) -> &'static Meta {
         &Self::META
@@ -90,7 +93,7 @@ fn finding(role: &Role, ways: &Ways, observations: &[ObservationId]) -> Option<F
         )
     } else if ways.only_with_password(role.oid) {
         (
-            "login role has no password, and its rules ask for one",
+            CANNOT_LOG_IN,
             Severity::Low,
             format!(
                 "{name} has no password, and every rule that it arrives at asks for one: it cannot log in"

@@ -95,7 +95,7 @@ impl Check for SecretsInSettings {
 }
 
 /// A setting's name as `SET` and `RESET` want it: identifiers joined by dots.
-pub(super) fn setting_name(name: &str) -> String {
+pub fn setting_name(name: &str) -> String {
     name.split('.')
         .map(quote_ident)
         .collect::<Vec<_>>()

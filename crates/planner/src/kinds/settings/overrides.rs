@@ -14,7 +14,7 @@ use pgattest_model::{Missing, SubjectKind};
 pub struct Overrides;
 
 /// The checks whose findings name such a value as `ALTER ROLE app SET log_statement`.
-const CHECKS: &[&str] = &["LOG-07", "LOG-08", "LOG-10", "SEC-06"];
+const CHECKS: &[&str] = &["LOG-07", "LOG-08", "LOG-10"];
 
 impl Kind for Overrides {
     fn name(&self) -> &'static str {
