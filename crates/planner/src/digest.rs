@@ -84,10 +84,7 @@ fn sorted(csv: &[u8], hash: &mut Sha256) {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(csv);
-    let Ok(mut records) = reader
-        .byte_records()
-        .collect::<Result<Vec<_>, _>>()
-    else {
+    let Ok(mut records) = reader.byte_records().collect::<Result<Vec<_>, _>>() else {
         return hash.update(csv);
     };
     records.sort_by(|a, b| a.iter().cmp(b.iter()));

@@ -26,7 +26,7 @@ impl Kind for Passwords {
         let roles = planning.context.facts.roles.here()?;
         let mut drafts = Vec::new();
         drafts.extend(list(
-            planning.open("SEC-01").collect(),
+            &planning.open("SEC-01").collect::<Vec<_>>(),
             roles.value,
             "passwords to be set again",
             |names| {
@@ -36,7 +36,7 @@ impl Kind for Passwords {
             },
         ));
         drafts.extend(list(
-            planning.open("ROL-21").collect(),
+            &planning.open("ROL-21").collect::<Vec<_>>(),
             roles.value,
             "passwords to be given an end",
             |names| {
@@ -51,7 +51,7 @@ impl Kind for Passwords {
 
 /// One sentence about every role, since the list is what somebody works through.
 fn list(
-    problems: Vec<Problem<'_>>,
+    problems: &[Problem<'_>],
     roles: &[Role],
     title: &str,
     what: impl Fn(&str) -> String,
@@ -64,5 +64,6 @@ fn list(
     names.sort();
     names.dedup();
     let closes = problems.iter().map(Problem::closes).collect();
-    (!names.is_empty()).then(|| Draft::by_hand(title, Stage::Powers, what(&names.join(", ")), closes))
+    (!names.is_empty())
+        .then(|| Draft::by_hand(title, Stage::Powers, what(&names.join(", ")), closes))
 }

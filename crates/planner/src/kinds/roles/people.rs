@@ -78,7 +78,12 @@ pub(super) fn at_work(planning: &Planning<'_>, role: &Role, kind: ImpactKind) ->
             detail: format!(
                 "{} of role {name}: {}",
                 counted(live.len(), "live session"),
-                listed(&live.iter().map(|session| place(session)).collect::<Vec<_>>())
+                listed(
+                    &live
+                        .iter()
+                        .map(|session| place(session))
+                        .collect::<Vec<_>>()
+                )
             ),
             observations: vec![seen.from.clone()],
         }),

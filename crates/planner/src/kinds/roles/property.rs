@@ -102,7 +102,7 @@ impl Property {
         let objects: BTreeSet<_> = acls
             .iter()
             .filter(|acl| inherited.contains(&acl.grantee) && acl.owner != acl.grantee)
-            .map(|acl| (acl.class.clone(), acl.object))
+            .map(|acl| (acl.class, acl.object))
             .collect();
         self.granted += objects.len();
         let is_view = |kind| matches!(kind, RelationKind::View);
@@ -110,9 +110,7 @@ impl Property {
             relations
                 .iter()
                 .filter(|row| {
-                    row.owner == role
-                        && is_view(row.kind)
-                        && !row.option_is_on("security_invoker")
+                    row.owner == role && is_view(row.kind) && !row.option_is_on("security_invoker")
                 })
                 .map(|row| format!("view {} in database {place}", row.sql_name())),
         );

@@ -81,7 +81,11 @@ fn narrowed(
         .filter(|name| *name != CATALOG)
         .cloned()
         .collect();
-    let mut kept: Vec<String> = if is_named { catalog().collect() } else { Vec::new() };
+    let mut kept: Vec<String> = if is_named {
+        catalog().collect()
+    } else {
+        Vec::new()
+    };
     let mut dropped = Vec::new();
     for name in rest {
         let alone: Vec<String> = catalog().chain([name.clone()]).collect();

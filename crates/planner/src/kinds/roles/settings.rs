@@ -96,12 +96,7 @@ fn subject(check: &str, row: &RoleSetting, place: &Place) -> String {
     }
 }
 
-fn draft(
-    problem: &Problem<'_>,
-    row: &RoleSetting,
-    place: &Place,
-    from: &ObservationId,
-) -> Draft {
+fn draft(problem: &Problem<'_>, row: &RoleSetting, place: &Place, from: &ObservationId) -> Draft {
     let name = setting_name(&row.name);
     let Place { alter, words } = place;
     let title = format!("{} no longer sets {}", visible(words), visible(&name));

@@ -51,10 +51,7 @@ impl Kind for Superuser {
             }
             drafts.insert(role.oid, draft(planning, &problem, role)?);
         }
-        for (check, finding) in foresight
-            .iter()
-            .flat_map(|foresight| foresight.reveals())
-        {
+        for (check, finding) in foresight.iter().flat_map(Foresight::reveals) {
             let about = role_called(roles.value, &finding.subject.name);
             if let Some(draft) = about.and_then(|role| drafts.get_mut(&role.oid)) {
                 draft.notes.push(format!(
@@ -95,9 +92,7 @@ pub(super) fn taken(planning: &Planning<'_>) -> Result<BTreeSet<Oid>, Missing> {
 }
 
 /// Findings about ways to a superuser that are gone when exactly one role is no superuser any more, with that role.
-pub(super) fn closed_paths(
-    planning: &Planning<'_>,
-) -> Result<BTreeMap<Fingerprint, Oid>, Missing> {
+pub(super) fn closed_paths(planning: &Planning<'_>) -> Result<BTreeMap<Fingerprint, Oid>, Missing> {
     let taken = taken(planning)?;
     let mut closed = BTreeMap::new();
     if taken.is_empty() {
@@ -211,7 +206,9 @@ fn hidden<'h>(planning: &'h Planning<'_>, role: &'h Role) -> impl Iterator<Item 
         &access.bypass_rls,
     ];
     HIDDEN.iter().zip(lists).filter_map(|(hidden, list)| {
-        let approved = list.as_ref().is_some_and(|names| names.contains(&role.name));
+        let approved = list
+            .as_ref()
+            .is_some_and(|names| names.contains(&role.name));
         ((hidden.held)(role) && !approved).then_some(hidden)
     })
 }

@@ -5,8 +5,8 @@ use crate::kinds::roles::people::{is_own, role_called};
 use crate::planning::Planning;
 use pgattest_access::{Path, RoleGraph};
 use pgattest_checks::roles::{MANAGED, belongs_to_provider};
-use pgattest_model::Missing;
 use pgattest_model::facts::{Membership, Oid};
+use pgattest_model::{CheckResult, Missing};
 use std::collections::BTreeSet;
 
 /// A member and the role it is a member of.
@@ -32,9 +32,10 @@ pub(super) fn choose(planning: &Planning<'_>, goals: &[Goal<'_>]) -> Result<Cut,
     for (at, goal) in goals.iter().enumerate() {
         let before = cut.edges.clone();
         while let Some(way) = goal.aim.way(&graphs, goal.login) {
-            let edge = match goal.own {
-                true => None,
-                false => search.last_that_may_go(&way, goal.login, &cut.edges)?,
+            let edge = if goal.own {
+                None
+            } else {
+                search.last_that_may_go(&way, goal.login, &cut.edges)?
             };
             let Some(edge) = edge else {
                 cut.unreached.insert(at);
@@ -115,7 +116,7 @@ impl<'p, 'a> Search<'p, 'a> {
         let is_beneath = |row: &&Membership| {
             context.role(row.member).is_none_or(|member| {
                 let substitute = MANAGED.contains(&member.name.as_str());
-                !member.superuser && !(substitute && belongs_to_provider(context, member))
+                !(member.superuser || substitute && belongs_to_provider(context, member))
             })
         };
         let beneath: Vec<Membership> = whole.iter().filter(is_beneath).cloned().collect();
@@ -172,7 +173,7 @@ fn reported(
     let results = planning.assessment.checks.iter();
     Ok(results
         .filter(|result| result.meta.id == check)
-        .flat_map(|result| result.with_waivers())
+        .flat_map(CheckResult::with_waivers)
         .filter(|(finding, waiver)| {
             waiver.is_none() && cause.is_none_or(|cause| finding.cause == cause)
         })

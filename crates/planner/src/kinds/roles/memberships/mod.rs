@@ -57,7 +57,12 @@ impl Kind for Memberships {
             wishes.push((goal.problem, steps));
         }
         let gone = |row: &Membership| cut.edges.contains(&(row.member, row.role));
-        drafts.extend(admin_options(planning, memberships.value, &gone, &mut wishes)?);
+        drafts.extend(admin_options(
+            planning,
+            memberships.value,
+            &gone,
+            &mut wishes,
+        )?);
         for (problems, steps) in grouped(wishes, memberships.value) {
             drafts.push(draft(
                 planning,
@@ -281,4 +286,3 @@ fn by_hand(problem: &Problem<'_>) -> Draft {
         vec![problem.closes()],
     )
 }
-
