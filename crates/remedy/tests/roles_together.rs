@@ -20,7 +20,7 @@ async fn a_superuser_that_is_demoted_keeps_its_login_and_its_members() {
             "create role \"bo\"\"ss\n$$\" superuser login;
              create role app login in role \"bo\"\"ss\n$$\";
              create role root superuser nologin;
-             create role both login in role \"bo\"\"ss\n$$\", root;
+             create role two login in role \"bo\"\"ss\n$$\", root;
              create table mine ();
              alter table mine owner to \"bo\"\"ss\n$$\";",
         )
@@ -43,8 +43,8 @@ async fn a_superuser_that_is_demoted_keeps_its_login_and_its_members() {
     assert_eq!(
         done,
         [
-            "REVOKE \"bo\"\"ss\n$$\" FROM both;",
-            "REVOKE root FROM both;",
+            "REVOKE \"bo\"\"ss\n$$\" FROM two;",
+            "REVOKE root FROM two;",
             "ALTER ROLE \"bo\"\"ss\n$$\" NOSUPERUSER;",
         ]
     );
