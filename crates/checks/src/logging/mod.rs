@@ -11,7 +11,7 @@ mod line_prefix;
 mod log_destination;
 mod log_file_access;
 mod log_rotation;
-mod object_audit;
+pub mod object_audit;
 pub mod pgaudit;
 mod pgaudit_classes;
 mod pgaudit_loaded;

@@ -7,7 +7,7 @@ use super::settings::{Baseline, baseline};
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_access::RoleGraph;
-use pgattest_model::facts::{AclClass, DatabaseFacts, Oid, PUBLIC, RelationKind, Role};
+use pgattest_model::facts::{AclClass, DatabaseFacts, Oid, PUBLIC, Relation, RelationKind, Role};
 use pgattest_model::ident::{quote_ident, quote_literal};
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Severity,
@@ -245,24 +245,59 @@ fn weak_role(graph: &RoleGraph, role: &Role, observations: &[ObservationId]) -> 
     findings
 }
 
-/// The classified relations of one database to which some access leaves no record.
-fn uncovered(
+/// A relation with classified columns, and the commands on it that leave no record.
+#[derive(Clone, Debug)]
+pub struct Uncovered<'a> {
+    /// The database.
+    pub database: &'a DatabaseFacts,
+    /// The relation.
+    pub relation: &'a Relation,
+    /// `DELETE`, `INSERT`, `SELECT`, `UPDATE`: the privileges that `pgaudit.role` lacks on it.
+    pub commands: BTreeSet<&'static str>,
+}
+
+/// What `pgaudit.role` has to be granted, in every database that could be read. Nothing while pgaudit is not loaded.
+pub fn not_audited<'a>(context: &Context<'a>) -> Result<Vec<Uncovered<'a>>, Missing> {
+    let (Some(audit), Some(cluster)) = (AuditBaseline::of(context)?, baseline(context, NAME)?)
+    else {
+        return Ok(Vec::new());
+    };
+    let auditors = Auditors::of(context, cluster)?;
+    let classes = recorded(audit.session().log).unwrap_or_default();
+    let mut found = Vec::new();
+    for database in &context.facts.inside {
+        let Ok(classified) = Classified::of(context.policy, database) else {
+            continue;
+        };
+        let granted = granted(context, &auditors, database, &classified)?;
+        found.extend(classified.relations.iter().filter_map(|one| {
+            let commands = lost(one, &granted, &classes);
+            (!commands.is_empty()).then_some(Uncovered {
+                database,
+                relation: one.relation,
+                commands,
+            })
+        }));
+    }
+    Ok(found)
+}
+
+/// The privileges of `pgaudit.role` on the classified relations of one database, by relation and column.
+fn granted<'a>(
     context: &Context<'_>,
     auditors: &Auditors<'_>,
-    database: &DatabaseFacts,
+    database: &'a DatabaseFacts,
     classified: &Classified<'_>,
-    classes: &BTreeSet<&'static str>,
-) -> Result<Vec<Finding>, Missing> {
+) -> Result<BTreeMap<(Oid, i16), BTreeSet<&'a str>>, Missing> {
     let acls = database.acls.here()?;
     let graph = context.role_graph()?;
-    let auditor = graph.named(auditors.in_database(database.oid));
     let wanted: BTreeSet<Oid> = classified
         .relations
         .iter()
         .map(|one| one.relation.oid)
         .collect();
     let mut granted: BTreeMap<(Oid, i16), BTreeSet<&str>> = BTreeMap::new();
-    if let Some(auditor) = auditor {
+    if let Some(auditor) = graph.named(auditors.in_database(database.oid)) {
         let inherits = graph.inherits(auditor.oid);
         let theirs = acls.value.iter().filter(|acl| {
             matches!(acl.class, AclClass::Relation | AclClass::Column)
@@ -279,6 +314,21 @@ fn uncovered(
                 .extend(names);
         }
     }
+    Ok(granted)
+}
+
+/// The classified relations of one database to which some access leaves no record.
+fn uncovered(
+    context: &Context<'_>,
+    auditors: &Auditors<'_>,
+    database: &DatabaseFacts,
+    classified: &Classified<'_>,
+    classes: &BTreeSet<&'static str>,
+) -> Result<Vec<Finding>, Missing> {
+    let acls = database.acls.here()?;
+    let graph = context.role_graph()?;
+    let auditor = graph.named(auditors.in_database(database.oid));
+    let granted = granted(context, auditors, database, classified)?;
     let mut observations = auditors.seen_in.clone();
     observations.extend(classified.seen_in.iter().cloned());
     observations.push(acls.from.clone());

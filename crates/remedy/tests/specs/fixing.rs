@@ -30,7 +30,9 @@ pub(super) async fn run(
     let plan = plan(&before, policy, id, &options);
     // Where the server's files are differs from run to run.
     let data = cluster.data_dir().display().to_string();
-    compare(expected, &lines(&plan).replace(&data, "$DATA")).context("the plan")?;
+    let run = cluster.scratch_dir().display().to_string();
+    let planned = lines(&plan).replace(&data, "$DATA").replace(&run, "$RUN");
+    compare(expected, &planned).context("the plan")?;
     let claimed: BTreeSet<&Fingerprint> = plan
         .changes
         .iter()

@@ -5,6 +5,7 @@ mod log_files;
 mod logins;
 mod manager;
 mod measured;
+mod object_audit;
 mod overrides;
 mod passwords;
 mod pgaudit;
@@ -15,6 +16,7 @@ mod tls;
 
 pub use log_files::LogFiles;
 pub use logins::Logins;
+pub use object_audit::ObjectAudit;
 pub use overrides::Overrides;
 pub use passwords::PasswordEncryption;
 pub use pgaudit::Pgaudit;
@@ -33,5 +35,6 @@ pub(super) static KINDS: &[&dyn Kind] = &[
     &PasswordEncryption,
     &Overrides,
     &Pgaudit,
+    &ObjectAudit,
     &Tls,
 ];
