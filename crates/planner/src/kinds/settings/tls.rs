@@ -285,26 +285,9 @@ fn raised(planning: &Planning<'_>) -> Result<Draft, Missing> {
 }
 
 fn narrowed(planning: &Planning<'_>) -> Result<Draft, Missing> {
-    let (now, from) = planning.context.setting(CIPHERS)?;
-    // A level below 1 is what lets some builds of OpenSSL take a weak certificate at all: without it the server would refuse its
-    // own and keep the ciphers it had.
-    let weak = match &planning.context.facts.certificates {
-        Collected::Here { value, .. } => value.first().is_some_and(|own| {
-            (own.key == "rsa" && own.key_bits < 2048)
-                || matches!(own.signature_hash.as_str(), "md2" | "md5" | "sha1")
-        }),
-        Collected::Missing(_) => true,
-    };
-    if weak && now.value.to_ascii_uppercase().contains("SECLEVEL") {
-        return Ok(Draft::by_hand(
-            "accept sound cipher suites only",
-            Stage::Settings,
-            format!(
-                "{CIPHERS} lowers OpenSSL's level of security, which the certificate may need to be accepted: replace the certificate (TLS-05), then ALTER SYSTEM SET {CIPHERS} = '{SOUND}';"
-            ),
-            Vec::new(),
-        ));
-    }
+    // The server loads its certificate before it looks at the ciphers, so a lowered level of OpenSSL's security that stands there
+    // (`@SECLEVEL=0`) did not help a weak certificate in, and going back to the default does not put it out.
+    let (_, from) = planning.context.setting(CIPHERS)?;
     let impacts = Measured::of(planning).refused(
         |session| !is_sound(&session.tls_cipher),
         |session| {
