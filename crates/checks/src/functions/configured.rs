@@ -9,10 +9,7 @@ use pgattest_model::facts::{Oid, PUBLIC};
 ///
 /// The looking session shows it, unless something is stored for the role or database of that session: then it takes the
 /// configuration files.
-pub(super) fn configured<'a>(
-    context: &Context<'a>,
-    name: &str,
-) -> Result<Option<&'a str>, Missing> {
+pub fn configured<'a>(context: &Context<'a>, name: &str) -> Result<Option<&'a str>, Missing> {
     let settings = context.facts.settings.here()?;
     let Some(setting) = settings
         .value

@@ -14,6 +14,9 @@ use pgattest_model::{
 };
 use std::collections::{BTreeSet, HashMap};
 
+/// The cause of the findings that `pg_temp` in the last place closes.
+pub const TEMPORARY_FIRST: &str = "a SECURITY DEFINER function finds temporary tables first";
+
 declare_check! {
     /// ## What it checks
     /// Every SECURITY DEFINER function outside extensions that sets its own `search_path` (FUN-01 judges those that do not):
@@ -61,14 +64,7 @@ impl Check for DefinerPathSchemas {
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
         let roles = context.facts.roles.here()?;
-        let by_oid: HashMap<Oid, &Role> = roles.iter().map(|role| (role.oid, role)).collect();
-        let declared = &context.policy.access.schema_owners;
-        let judge = Judge {
-            roles: &by_oid,
-            strict: Holders::new(context, &[])?,
-            lenient: Holders::new(context, &[declared])?,
-            is_declared: declared.is_some(),
-        };
+        let judge = PathJudge::new(context)?;
         let (databases, mut not_seen) = context.in_databases(|database| &database.functions)?;
         not_seen.extend(judge.strict.not_seen.iter().cloned());
         let mut findings = Vec::new();
@@ -88,7 +84,7 @@ impl Check for DefinerPathSchemas {
                 Ok(places) => {
                     let functions: Vec<&Function> =
                         definers.iter().map(|(function, _)| *function).collect();
-                    let callers = Callers::new(database, &functions, &by_oid);
+                    let callers = Callers::new(database, &functions, &judge.roles);
                     let here = Here {
                         judge: &judge,
                         database,
@@ -119,7 +115,7 @@ impl Check for DefinerPathSchemas {
 }
 
 /// The path that the function sets, as the server splits it.
-fn own_path(function: &Function) -> Option<Vec<String>> {
+pub fn own_path(function: &Function) -> Option<Vec<String>> {
     function
         .settings
         .iter()
@@ -135,8 +131,9 @@ fn temporary_first(path: &[String]) -> bool {
     names_something && path.last().map(String::as_str) != Some("pg_temp")
 }
 
-struct Judge<'a> {
-    roles: &'a HashMap<Oid, &'a Role>,
+/// Who may create objects where a function looks names up.
+pub struct PathJudge<'a> {
+    roles: HashMap<Oid, &'a Role>,
     /// Only superusers are trusted.
     strict: Holders<'a>,
     /// Those that run migrations are too.
@@ -144,7 +141,54 @@ struct Judge<'a> {
     is_declared: bool,
 }
 
-impl Judge<'_> {
+impl<'a> PathJudge<'a> {
+    /// From roles, memberships and the policy.
+    pub fn new(context: &'a Context<'_>) -> Result<Self, Missing> {
+        let roles = context.facts.roles.here()?;
+        let declared = &context.policy.access.schema_owners;
+        Ok(Self {
+            roles: roles.value.iter().map(|role| (role.oid, role)).collect(),
+            strict: Holders::new(context, &[])?,
+            lenient: Holders::new(context, &[declared])?,
+            is_declared: declared.is_some(),
+        })
+    }
+
+    /// The schema that an element of the path of an owner's function stands for: `"$user"` is the schema named like the owner.
+    pub fn schema_name<'n>(&'n self, element: &'n str, owner: Oid) -> Option<&'n str> {
+        match element {
+            "$user" => self.roles.get(&owner).map(|role| role.name.as_str()),
+            name => Some(name),
+        }
+    }
+
+    /// Who besides PUBLIC may put something where this element of the path of an owner's function is looked up: for the middle of a
+    /// sentence; `None` for nobody.
+    pub fn role_that_may_create(
+        &self,
+        places: &Places<'_>,
+        element: &str,
+        owner: Oid,
+    ) -> Option<String> {
+        let name = self.schema_name(element, owner)?;
+        let creators = places
+            .schema(name)
+            .map_or(&places.make_schemas, |place| &place.creators);
+        let roles = creators.iter().copied().filter(|oid| *oid != PUBLIC);
+        let (who, _) = self.others(&roles.collect(), owner, places.database_owner)?;
+        Some(who)
+    }
+
+    /// Whether PUBLIC may put something there.
+    pub fn everyone_may_create(&self, places: &Places<'_>, element: &str, owner: Oid) -> bool {
+        self.schema_name(element, owner).is_some_and(|name| {
+            places
+                .schema(name)
+                .map_or(&places.make_schemas, |place| &place.creators)
+                .contains(&PUBLIC)
+        })
+    }
+
     fn is_privileged(&self, owner: Oid) -> bool {
         // An owner that is not among the roles may be anybody.
         self.roles
@@ -192,7 +236,7 @@ impl Judge<'_> {
 
 /// One database.
 struct Here<'a, 'b> {
-    judge: &'a Judge<'a>,
+    judge: &'a PathJudge<'a>,
     database: &'a InDatabase<'b, Vec<Function>>,
     places: Places<'b>,
     callers: Callers<'a>,
@@ -233,10 +277,7 @@ impl Here<'_, '_> {
 
     /// What is wrong with one element of the path of an owner's function, and whether everyone can use it.
     fn open(&self, element: &str, owner: Oid) -> Option<(String, bool)> {
-        let name = match element {
-            "$user" => self.judge.roles.get(&owner)?.name.as_str(),
-            name => name,
-        };
+        let name = self.judge.schema_name(element, owner)?;
         let database_owner = self.places.database_owner;
         let shown = quote_ident(name);
         if let Some(place) = self.places.schema(name) {
@@ -303,7 +344,7 @@ impl Here<'_, '_> {
             .collect();
         self.finding(
             function,
-            "a SECURITY DEFINER function finds temporary tables first",
+            TEMPORARY_FIRST,
             severity,
             format!(
                 "{name} {}: pg_temp is not last on its search_path, and {who} may create temporary tables",

@@ -196,16 +196,13 @@ fn writes_history(name: &str) -> bool {
         })
 }
 
-fn silent_finding(
-    database: &str,
-    relation: &Relation,
-    kind: Kind,
-    replica: bool,
-    triggers: &[&Trigger],
-    observations: Vec<ObservationId>,
-) -> Finding {
-    let table = relation.sql_name();
-    let (cause, severity) = match (kind, replica) {
+/// The cause of the finding that a trigger which does not fire is part of.
+pub fn cause(trigger: &Trigger, function: Option<&str>) -> &'static str {
+    weight(kind(trigger, function), trigger.enabled == "R").0
+}
+
+const fn weight(kind: Kind, replica: bool) -> (&'static str, Severity) {
+    match (kind, replica) {
         (Kind::Constraint, false) => (
             "triggers that enforce a constraint are disabled",
             Severity::High,
@@ -224,7 +221,19 @@ fn silent_finding(
         ),
         (Kind::Other, false) => ("triggers are disabled", Severity::Medium),
         (Kind::Other, true) => ("triggers fire for replicated changes only", Severity::Low),
-    };
+    }
+}
+
+fn silent_finding(
+    database: &str,
+    relation: &Relation,
+    kind: Kind,
+    replica: bool,
+    triggers: &[&Trigger],
+    observations: Vec<ObservationId>,
+) -> Finding {
+    let table = relation.sql_name();
+    let (cause, severity) = weight(kind, replica);
     let internal = triggers
         .iter()
         .filter(|trigger| trigger.is_internal)

@@ -1,12 +1,12 @@
 //! FUN: functions.
 
 mod callers;
-mod configured;
-mod definer_path_schemas;
+pub mod configured;
+pub mod definer_path_schemas;
 mod definer_search_path;
-mod disabled_triggers;
-mod places;
-mod privileged_definers;
+pub mod disabled_triggers;
+pub mod places;
+pub mod privileged_definers;
 mod replica_sessions;
 mod shadowing;
 mod stored_search_path;

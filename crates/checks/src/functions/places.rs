@@ -6,7 +6,7 @@ use pgattest_model::{Missing, ObservationId};
 use std::collections::{BTreeSet, HashMap};
 
 /// The schemas of one database by name, with the roles that may create objects in each. PUBLIC is 0.
-pub(super) struct Places<'a> {
+pub struct Places<'a> {
     schemas: HashMap<&'a str, Place>,
     /// Roles that may create schemas.
     pub(super) make_schemas: BTreeSet<Oid>,
@@ -29,7 +29,7 @@ pub(super) struct Place {
 
 impl<'a> Places<'a> {
     /// From the schemas, their privileges and the database's.
-    pub(super) fn new(context: &Context<'_>, database: &'a DatabaseFacts) -> Result<Self, Missing> {
+    pub fn new(context: &Context<'_>, database: &'a DatabaseFacts) -> Result<Self, Missing> {
         let schemas = database.schemas.here()?;
         let acls = database.acls.here()?;
         let shared = context.facts.shared_acls.here()?;
@@ -85,6 +85,11 @@ impl<'a> Places<'a> {
                 databases.from.clone(),
             ],
         })
+    }
+
+    /// Whether there is a schema of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.schemas.contains_key(name)
     }
 
     /// The schema of this name.

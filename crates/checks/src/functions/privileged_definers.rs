@@ -5,7 +5,7 @@ use crate::check::{Check, declare_check};
 use crate::context::{Context, InDatabase};
 use crate::grants::holders::{Holders, Standing};
 use crate::grants::words::few;
-use pgattest_model::facts::{Acl, AclClass, Function, Oid, PUBLIC, Role};
+use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Function, Oid, PUBLIC, Role};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Population, Responsibility, Seen,
@@ -139,6 +139,27 @@ fn power(roles: &HashMap<Oid, &Role>, owner: Oid) -> Option<&'static str> {
         Some(_) => None,
         None => Some("unknown"),
     }
+}
+
+/// For each function of a database, the roles besides PUBLIC and the owner for which it is found: they, or login roles that they let
+/// in, may execute it.
+pub fn callers(
+    context: &Context<'_>,
+    database: &DatabaseFacts,
+    functions: &[&Function],
+) -> Result<BTreeMap<Oid, Vec<Oid>>, Missing> {
+    let holders = Holders::new(context, &[])?;
+    let grantees = grantees(database.acls.here()?, functions);
+    Ok(functions
+        .iter()
+        .map(|function| {
+            let all = grantees.get(&function.oid).into_iter().flatten().copied();
+            let used = all
+                .filter(|grantee| *grantee != PUBLIC && *grantee != function.owner)
+                .filter(|grantee| holders.of(*grantee).standing == Standing::Used);
+            (function.oid, used.collect())
+        })
+        .collect())
 }
 
 fn grantees(acls: Seen<'_, Vec<Acl>>, functions: &[&Function]) -> BTreeMap<Oid, BTreeSet<Oid>> {

@@ -14,7 +14,7 @@ mod public_databases;
 mod public_relations;
 mod public_schemas;
 mod schema_creators;
-pub(crate) mod search_path;
+pub mod search_path;
 pub mod secret_catalogs;
 pub mod server_functions;
 mod structural_privileges;

@@ -1,6 +1,16 @@
 //! Functions, triggers and what they may reach.
 
+mod definers;
+mod leakproof;
+mod paths;
+mod triggers;
+
+pub use definers::CloseDefiners;
+pub use leakproof::NotLeakproof;
+pub use paths::SearchPaths;
+pub use triggers::Triggers;
+
 use crate::kind::Kind;
 
 /// In the order they propose.
-pub(super) static KINDS: &[&dyn Kind] = &[];
+pub(super) static KINDS: &[&dyn Kind] = &[&SearchPaths, &CloseDefiners, &Triggers, &NotLeakproof];

@@ -1,13 +1,11 @@
 //! Databases are closed to everyone; those who were seen inside, and the declared services, keep what they have.
 
-use super::losers::Rows;
 use super::place::Place;
 use super::proposal::{Proposal, drafts};
 use super::taking::{Give, Take};
 use crate::draft::Draft;
 use crate::kind::Kind;
 use crate::planning::{Planning, Problem};
-use pgattest_access::Right;
 use pgattest_model::Missing;
 use pgattest_model::facts::{AclClass, Database, Oid, PUBLIC, Role};
 use pgattest_model::ident::{quote_ident, visible};
@@ -64,17 +62,17 @@ fn close<'a>(
         .collect();
     let inside = inside(planning, database)?;
     let gives: Vec<Give> = {
-        let rows = Rows::new(place, takes.iter(), std::iter::empty());
-        let losers = rows.weigh(place);
         let target = takes.first().and_then(|take| place.target(take.acl));
-        let keeps = |role, right| losers.keeps(role, AclClass::Database, database.oid, right);
+        let keeps = |role, privilege| {
+            place.holds_besides_public(role, AclClass::Database, database.oid, privilege)
+        };
         inside
             .into_iter()
             .filter_map(|role| {
-                let privileges: BTreeSet<String> = [Right::Connect, Right::Temporary]
+                let privileges: BTreeSet<String> = ["CONNECT", "TEMPORARY"]
                     .into_iter()
-                    .filter(|right| everyones.contains(right.name()) && !keeps(role, *right))
-                    .map(|right| right.name().to_owned())
+                    .filter(|privilege| everyones.contains(privilege) && !keeps(role, *privilege))
+                    .map(str::to_owned)
                     .collect();
                 (!privileges.is_empty()).then_some(Give {
                     target: target.clone()?,

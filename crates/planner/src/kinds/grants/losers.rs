@@ -4,7 +4,7 @@ use super::place::{Place, Target, key};
 use super::taking::{Give, Take};
 use crate::planning::Planning;
 use pgattest_access::{Object, Privileges, Right, View};
-use pgattest_model::facts::{Acl, AclClass, Oid, Privilege};
+use pgattest_model::facts::{Acl, Oid, Privilege};
 use pgattest_model::plan::{Impact, ImpactKind};
 use pgattest_model::{Collected, ObservationId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -102,13 +102,6 @@ pub(crate) struct Losers<'r> {
 }
 
 impl Losers<'_> {
-    /// Whether a role holds a privilege afterwards, without `SET ROLE`.
-    pub(crate) fn keeps(&self, role: Oid, class: AclClass, object: Oid, right: Right) -> bool {
-        self.after
-            .holds(View::InForce, role, Object::new(class, object), right)
-            .unwrap_or(false)
-    }
-
     /// Login roles that hold a privilege now and will not, without `SET ROLE`.
     pub(crate) fn of(&self, acl: &Acl, privilege: &str) -> Vec<Oid> {
         let (Some(right), object) = (Right::named(privilege), Object::of(acl)) else {
@@ -210,12 +203,21 @@ fn sentence(lost: &BTreeMap<&str, BTreeSet<Target>>) -> String {
 /// Who is connected now.
 struct Live<'a> {
     sessions: Option<(BTreeMap<Oid, usize>, &'a ObservationId)>,
+    place: &'static str,
 }
 
 impl<'a> Live<'a> {
     fn new(planning: &Planning<'a>, place: &Place<'_>) -> Self {
+        let place_words = if place.database.is_some() {
+            "here"
+        } else {
+            "in the cluster"
+        };
         let Collected::Here { value, from } = &planning.context.facts.sessions else {
-            return Self { sessions: None };
+            return Self {
+                sessions: None,
+                place: place_words,
+            };
         };
         let mut count: BTreeMap<Oid, usize> = BTreeMap::new();
         let here = |database: Oid| place.database.is_none_or(|place| place.oid == database);
@@ -227,6 +229,7 @@ impl<'a> Live<'a> {
         }
         Self {
             sessions: Some((count, from)),
+            place: place_words,
         }
     }
 
@@ -240,9 +243,9 @@ impl<'a> Live<'a> {
     fn words(&self, role: Oid) -> String {
         match (&self.sessions, self.count(role)) {
             (None, _) => "whether it is connected could not be read".to_owned(),
-            (_, 0) => "it is not connected now".to_owned(),
-            (_, 1) => "it has 1 session now".to_owned(),
-            (_, count) => format!("it has {count} sessions now"),
+            (_, 0) => format!("it has no session {} now", self.place),
+            (_, 1) => format!("it has 1 session {} now", self.place),
+            (_, count) => format!("it has {count} sessions {} now", self.place),
         }
     }
 

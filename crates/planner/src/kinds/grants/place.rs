@@ -1,8 +1,8 @@
 //! One database, or what the cluster shares, as taking a privilege needs it: names of objects, every grant, who inherits whom.
 
 use crate::planning::Planning;
-use pgattest_access::{Object, Privileges, Right, RoleGraph, View};
-use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, RelationKind};
+use pgattest_access::RoleGraph;
+use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, PUBLIC, RelationKind};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::{Collected, Missing, ObservationId};
 use std::collections::HashMap;
@@ -183,15 +183,34 @@ impl<'a> Place<'a> {
         if schema == "pg_catalog" {
             return true;
         }
-        let rows = self.on(AclClass::Schema, oid).iter().copied();
-        Privileges::new(&self.graph, rows)
-            .holds(
-                View::InForce,
-                role,
-                Object::new(AclClass::Schema, oid),
-                Right::Usage,
-            )
-            .unwrap_or(false)
+        let everyone = self.on(AclClass::Schema, oid).iter();
+        let mut everyone = everyone.filter(|acl| acl.grantee == PUBLIC);
+        everyone.any(|acl| acl.has("USAGE"))
+            || self.holds_besides_public(role, AclClass::Schema, oid, "USAGE")
+    }
+
+    /// Whether a role holds a privilege without `SET ROLE` and without what PUBLIC holds. Superusers aside.
+    pub(crate) fn holds_besides_public(
+        &self,
+        role: Oid,
+        class: AclClass,
+        object: Oid,
+        privilege: &str,
+    ) -> bool {
+        /// Since PostgreSQL 14: they look into every schema.
+        const EVERY_SCHEMA: [&str; 2] = ["pg_read_all_data", "pg_write_all_data"];
+        let acts_as = self.graph.inherits(role);
+        let predefined = class == AclClass::Schema
+            && privilege == "USAGE"
+            && EVERY_SCHEMA.iter().any(|name| {
+                let role = self.graph.named(name);
+                role.is_some_and(|role| acts_as.contains(role.oid))
+            });
+        predefined
+            || self
+                .on(class, object)
+                .iter()
+                .any(|acl| acl.has(privilege) && acts_as.contains(acl.grantee))
     }
 
     /// The name of the database, for an action.

@@ -43,7 +43,7 @@ impl Kind for RevokeFromPublic {
 }
 
 /// The findings of one check in one database, by subject.
-pub(super) fn in_database<'a>(
+pub(crate) fn in_database<'a>(
     planning: &Planning<'a>,
     check: &str,
     database: &DatabaseFacts,

@@ -1,6 +1,5 @@
 //! Application schemas are closed to everyone; those who work in them keep their way in.
 
-use super::losers::Rows;
 use super::place::Place;
 use super::proposal::{Proposal, drafts};
 use super::public::{in_database, owners};
@@ -8,7 +7,6 @@ use super::taking::{Give, Take};
 use crate::draft::Draft;
 use crate::kind::Kind;
 use crate::planning::{Planning, Problem};
-use pgattest_access::Right;
 use pgattest_model::facts::{AclClass, DatabaseFacts, Oid, PUBLIC, Schema};
 use pgattest_model::ident::{quote_ident, visible};
 use pgattest_model::plan::{Impact, ImpactKind, Stage};
@@ -68,13 +66,13 @@ fn close<'a>(place: &Place<'a>, database: &DatabaseFacts, schema: &Schema) -> Pr
         .filter_map(|acl| Take::some(acl, |privilege| privilege == "USAGE"))
         .collect();
     let gives = {
-        let rows = Rows::new(place, takes.iter(), std::iter::empty());
-        let losers = rows.weigh(place);
         let target = takes.first().and_then(|take| place.target(take.acl));
         workers(place, database, schema)
             .into_iter()
             .filter(|role| !place.graph.is_superuser(*role) && place.graph.role(*role).is_some())
-            .filter(|role| !losers.keeps(*role, AclClass::Schema, schema.oid, Right::Usage))
+            .filter(|role| {
+                !place.holds_besides_public(*role, AclClass::Schema, schema.oid, "USAGE")
+            })
             .filter_map(|grantee| {
                 Some(Give {
                     target: target.clone()?,
