@@ -3,14 +3,22 @@
 mod definers;
 mod leakproof;
 mod paths;
+mod replica;
 mod triggers;
 
 pub use definers::CloseDefiners;
 pub use leakproof::NotLeakproof;
 pub use paths::SearchPaths;
+pub use replica::ReplicaSessions;
 pub use triggers::Triggers;
 
 use crate::kind::Kind;
 
 /// In the order they propose.
-pub(super) static KINDS: &[&dyn Kind] = &[&SearchPaths, &CloseDefiners, &Triggers, &NotLeakproof];
+pub(super) static KINDS: &[&dyn Kind] = &[
+    &SearchPaths,
+    &CloseDefiners,
+    &Triggers,
+    &ReplicaSessions,
+    &NotLeakproof,
+];
