@@ -21,6 +21,7 @@ CREATE TABLE app.orders (id bigint GENERATED ALWAYS AS IDENTITY, tenant_id uuid 
 ALTER TABLE app.orders DROP COLUMN dropped;
 ALTER TABLE app.orders OWNER TO app;
 ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE INDEX by_tenant ON app.orders (tenant_id, id) WHERE total > 0;
 CREATE POLICY tenant ON app.orders AS RESTRICTIVE FOR UPDATE TO app, readers
     USING (tenant_id = current_setting('app.current_tenant')::uuid) WITH CHECK (total >= 0);
 CREATE POLICY read ON app.orders FOR SELECT USING (true);
@@ -313,6 +314,21 @@ fn the_facts_are_right(look: &Look, major: u32) {
         .collect();
     let body = "SELECT nullif(current_setting('app.current_tenant', true), '')::uuid;";
     assert_eq!(called, [("tenant", body, false), ("secretive", "", false)]);
+    let indexes = inside.indexes.here().unwrap();
+    let index = indexes
+        .iter()
+        .find(|index| index.relation == orders.oid)
+        .unwrap();
+    assert_eq!(
+        (
+            index.name.as_str(),
+            index.method.as_str(),
+            index.leading_column
+        ),
+        ("by_tenant", "btree", 2)
+    );
+    assert!(index.partial && index.valid);
+
     let filters = inside.view_filters.here().unwrap();
     let mine = filters
         .iter()
