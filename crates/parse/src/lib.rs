@@ -4,6 +4,7 @@ pub mod acl;
 pub mod are;
 pub mod auth_file;
 pub mod conf;
+pub mod connection_log;
 pub mod hba;
 pub mod ident;
 pub mod policy;

@@ -6,9 +6,10 @@
 use crate::planning::Login;
 use pgattest_access::RoleGraph;
 use pgattest_access::hba::{Attempt, ClientCertificate, Connection, Destination, Rule, Ruleset};
-use pgattest_model::facts::{Oid, VerifierKind};
+use pgattest_model::facts::{HbaRule, Oid, VerifierKind};
 use pgattest_model::ident::{quote_ident, visible};
 use pgattest_model::plan::ImpactKind;
+use pgattest_parse::connection_log::LoggedLogin;
 use std::collections::HashMap;
 
 /// What becomes of one attempt to log in.
@@ -78,6 +79,12 @@ impl<'a> Simulation<'a> {
             .flatten()
     }
 
+    /// Whether the same rules decide an attempt, wherever they stand now.
+    pub(crate) fn decided_as(&self, other: &Self, attempt: &Attempt) -> bool {
+        let (ours, theirs) = (self.candidates(attempt), other.candidates(attempt));
+        ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| same(a, b))
+    }
+
     /// How a login that was seen fares under other rules: `None` when nothing changes for it.
     pub fn against(&self, after: &Self, login: &Login) -> Option<(ImpactKind, String)> {
         let attempt = attempt(login);
@@ -85,11 +92,7 @@ impl<'a> Simulation<'a> {
             // Already refused: whoever it is got in some other way, or before the file was changed.
             (Fate::Refused(_), Fate::Refused(_)) => None,
             (_, Fate::Refused(why)) => Some((ImpactKind::LoginRefused, why)),
-            (Fate::Unknown(_), Fate::Unknown(_))
-                if same(self.decides(&attempt), after.decides(&attempt)) =>
-            {
-                None
-            }
+            (Fate::Unknown(_), Fate::Unknown(_)) if self.decided_as(after, &attempt) => None,
             (_, Fate::Unknown(why)) => Some((ImpactKind::Unknown, why)),
             (_, Fate::Admitted) => {
                 let asks = |simulation: &Self| {
@@ -107,6 +110,12 @@ impl<'a> Simulation<'a> {
                 })
             }
         }
+    }
+
+    fn candidates(&self, attempt: &Attempt) -> Vec<&'a Rule> {
+        let found = self.rules.first_match(attempt, self.graph);
+        let rules = found.candidates();
+        rules.filter_map(|at| self.rules.rule(at)).collect()
     }
 
     fn through(&self, rule: &Rule, attempt: &Attempt) -> Fate {
@@ -178,6 +187,20 @@ impl<'a> Simulation<'a> {
     }
 }
 
+impl From<LoggedLogin> for Login {
+    fn from(logged: LoggedLogin) -> Self {
+        Self {
+            role: logged.role,
+            database: logged.database,
+            address: logged.address,
+            tls: logged.tls,
+            replication: logged.replication,
+            last_seen: logged.last_seen,
+            count: logged.count,
+        }
+    }
+}
+
 /// The attempt that a login was.
 pub fn attempt(login: &Login) -> Attempt {
     Attempt {
@@ -213,28 +236,20 @@ pub fn words(login: &Login) -> String {
 }
 
 /// Whether two rules are the same but for the line they stand in.
-pub(crate) fn same(a: Option<&Rule>, b: Option<&Rule>) -> bool {
-    let (Some(a), Some(b)) = (a, b) else {
-        return false;
-    };
+fn same(a: &Rule, b: &Rule) -> bool {
     let (a, b) = (a.source(), b.source());
-    (
-        &a.connection_type,
-        &a.databases,
-        &a.users,
-        &a.address,
-        &a.netmask,
-        &a.method,
-    ) == (
-        &b.connection_type,
-        &b.databases,
-        &b.users,
-        &b.address,
-        &b.netmask,
-        &b.method,
-    ) && a.options == b.options
-        && a.quoted == b.quoted
-        && a.file == b.file
+    let names = |row: &HbaRule| (row.databases.clone(), row.users.clone(), row.quoted.clone());
+    let words = |row: &HbaRule| {
+        [
+            &row.file,
+            &row.connection_type,
+            &row.address,
+            &row.netmask,
+            &row.method,
+        ]
+        .map(Clone::clone)
+    };
+    words(a) == words(b) && names(a) == names(b) && a.options == b.options
 }
 
 fn place(rule: &Rule) -> String {

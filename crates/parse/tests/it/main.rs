@@ -7,6 +7,7 @@
 )]
 
 mod conf;
+mod connection_log;
 mod disk;
 mod hba;
 mod ident;

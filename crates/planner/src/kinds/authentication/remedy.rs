@@ -36,17 +36,15 @@ pub(super) fn remedy(
 ) -> Result<Vec<Edit>, String> {
     let row = case.row()?;
     match check {
-        "HBA-01" => case.with_scram(row),
+        "HBA-01" | "HBA-03" => case.with_scram(row),
         "HBA-02" if row.method == "password" => case.with_scram(row),
-        "HBA-03" => case.with_scram(row),
         "HBA-02" | "HBA-07" => case.encrypted(row, check),
         "HBA-05" => Ok(vec![Edit::CommentOut("HBA-05, never used".to_owned())]),
         "HBA-06" => Ok(vec![Edit::CommentOut("HBA-06, refused nobody".to_owned())]),
-        "HBA-08" => case.narrowed(row),
         "HBA-09" => Err("which roles and databases the line is for only you know".to_owned()),
         "HBA-10" => case.without_superusers(row),
         "HBA-11" if finding.cause.contains("without encryption") => case.encrypted(row, check),
-        "HBA-11" => case.narrowed(row),
+        "HBA-08" | "HBA-11" => case.narrowed(row),
         _ => Err("only you know what is meant".to_owned()),
     }
 }
@@ -324,19 +322,17 @@ fn line(row: &HbaRule, fields: &[&str], written: &Written<'_>) -> Option<String>
     };
     let (method, options) = rest.split_first()?;
     let mut line = vec![*kind, *databases, written.users.unwrap_or(users)];
-    match written.address {
-        Some(address) => line.push(address),
-        None => {
-            line.push(address);
-            line.extend(mask);
-        }
+    if let Some(address) = written.address {
+        line.push(address);
+    } else {
+        line.push(address);
+        line.extend(mask);
     }
-    match written.method {
-        Some(method) => line.push(method),
-        None => {
-            line.push(method);
-            line.extend(options);
-        }
+    if let Some(method) = written.method {
+        line.push(method);
+    } else {
+        line.push(method);
+        line.extend(options);
     }
     Some(line.join("  "))
 }

@@ -5,7 +5,7 @@ use super::hba_file::Files;
 use super::remedy::{Case, remedy};
 use super::seen::Seen;
 use crate::planning::Planning;
-use crate::simulate::{Fate, Simulation, attempt, same, words};
+use crate::simulate::{Fate, Simulation, attempt, words};
 use pgattest_access::RoleGraph;
 use pgattest_access::hba::{Arrival, Reach, Terms};
 use pgattest_checks::hba::engine::place;
@@ -86,12 +86,11 @@ impl<'a> Rewriting<'_, 'a> {
             }
             match self.broken(&state, &wanted)? {
                 Broken::Nothing => {
-                    return Ok(match self.keeps_a_superuser(&state)? {
-                        true => Ok(state.finish(self)?),
-                        false => Err(
-                            "no superuser could log in any more: give one a SCRAM password first (\\password in psql)"
-                                .to_owned(),
-                        ),
+                    return Ok(if self.keeps_a_superuser(&state)? {
+                        Ok(state.finish(self)?)
+                    } else {
+                        Err("no superuser could log in any more: give one a SCRAM password first (\\password in psql)"
+                            .to_owned())
                     });
                 }
                 Broken::Closable(check) => {
@@ -133,7 +132,7 @@ impl<'a> Rewriting<'_, 'a> {
         let context = self.context(&state.files)?;
         let reaches: Vec<&Reach> = context.hba()?.rules().map(|(_, reach)| reach).collect();
         let mut work: BTreeMap<usize, Vec<(&'static str, Finding)>> = BTreeMap::new();
-        for (check, finding) in judge(&context, wanted.iter().copied())? {
+        for (check, finding) in judge(&context, wanted.iter().copied()) {
             let Some(at) = line_of(&state.files, &finding) else {
                 continue;
             };
@@ -209,7 +208,7 @@ impl<'a> Rewriting<'_, 'a> {
         let was = Simulation::new(&was, self.graph, self.passwords);
         let is = Simulation::new(&is, self.graph, self.passwords);
         let attempt = attempt(own);
-        if same(was.decides(&attempt), is.decides(&attempt)) {
+        if was.decided_as(&is, &attempt) {
             return Ok(());
         }
         match is.fate(&attempt) {
@@ -273,7 +272,7 @@ impl<'a> Rewriting<'_, 'a> {
                 .checks
                 .iter()
                 .any(|result| result.meta.id == check && result.status() == Status::Pass);
-            if !passed || judge(&context, [check])?.is_empty() {
+            if !passed || judge(&context, [check]).is_empty() {
                 continue;
             }
             return Ok(if COVERED.contains(&check) && !wanted.contains(check) {
@@ -396,7 +395,7 @@ impl State {
     fn finish(self, rewriting: &Rewriting<'_, '_>) -> Result<Rewritten, Missing> {
         let context = rewriting.context(&self.files)?;
         let (mut remaining, mut named) = (BTreeSet::new(), BTreeSet::new());
-        for (check, finding) in judge(&context, COVERED)? {
+        for (check, finding) in judge(&context, COVERED) {
             if let Some(at) = line_of(&self.files, &finding) {
                 remaining.insert(self.key(check, at, &finding));
             }
@@ -419,7 +418,7 @@ impl State {
 fn judge(
     context: &Context<'_>,
     checks: impl IntoIterator<Item = &'static str>,
-) -> Result<Vec<(&'static str, Finding)>, Missing> {
+) -> Vec<(&'static str, Finding)> {
     let mut found = Vec::new();
     for check in checks.into_iter().filter_map(registry::find) {
         // One that cannot be assessed finds nothing, now and afterwards.
@@ -433,7 +432,7 @@ fn judge(
             );
         }
     }
-    Ok(found)
+    found
 }
 
 /// The line that a finding is about; `None` when it is about none or lines of two files are called so.
