@@ -120,7 +120,7 @@ async fn killed_while_applying(major: u32, from: usize, of: usize) {
         let request = site.request(&plan, &options);
         // Half of them go on first, half take back at once.
         let begun = status(&site.folder).unwrap().is_some();
-        if begun && (at / of) % 2 == 0 {
+        if begun && (at / of).is_multiple_of(2) {
             go_on(&request, &context).await;
             assert_eq!(site.snapshot().await, course.after, "{context}: gone on");
             assert!(site.lets_us_in().await, "{context}: locked out");
@@ -202,21 +202,28 @@ macro_rules! shards {
 }
 
 shards! {
-    killed_while_applying_15_first: killed_while_applying(15, 0 of 2);
-    killed_while_applying_15_second: killed_while_applying(15, 1 of 2);
+    killed_while_applying_15_a: killed_while_applying(15, 0 of 6);
+    killed_while_applying_15_b: killed_while_applying(15, 1 of 6);
+    killed_while_applying_15_c: killed_while_applying(15, 2 of 6);
+    killed_while_applying_15_d: killed_while_applying(15, 3 of 6);
+    killed_while_applying_15_e: killed_while_applying(15, 4 of 6);
+    killed_while_applying_15_f: killed_while_applying(15, 5 of 6);
     killed_while_applying_13: killed_while_applying(13, 2 of 9);
     killed_while_applying_18: killed_while_applying(18, 4 of 9);
-    killed_while_taking_back_15: killed_while_taking_back(15, 0 of 3);
+    killed_while_taking_back_15_a: killed_while_taking_back(15, 0 of 6);
+    killed_while_taking_back_15_b: killed_while_taking_back(15, 3 of 6);
     killed_while_taking_back_18: killed_while_taking_back(18, 1 of 9);
+    no_room_15_a: no_room(15, 0 of 6);
+    no_room_15_b: no_room(15, 3 of 6);
+    no_room_18: no_room(18, 1 of 9);
 }
 
-/// The plan's file is on this machine, and is replaced by renaming.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_room_at_any_point_with_local_files() {
-    let (_cluster, site) = cluster(15).await;
+/// The disk is full at a point, and has room again afterwards. The server's file is on this machine, and is replaced by renaming.
+async fn no_room(major: u32, from: usize, of: usize) {
+    let (_cluster, site) = cluster(major).await;
     let before = site.snapshot().await;
     let options = site.options();
-    let mut at = 0;
+    let mut at = from;
     loop {
         // Privileges that were granted back are spelled otherwise, so the facts are not quite what they were.
         let plan = site.plan(site.changes()).await;
@@ -232,14 +239,14 @@ async fn no_room_at_any_point_with_local_files() {
         }
         assert!(site.lets_us_in().await, "{context}: locked out");
         request.faults = None;
-        // One of three goes on, the others take back what is done.
+        // Half of them go on first, half take back at once.
         let begun = status(&site.folder).unwrap().is_some();
-        if begun && at % 3 == 0 {
+        if begun && (at / of).is_multiple_of(2) {
             go_on(&request, &context).await;
         }
         take_back(&request, begun, &context).await;
         assert_eq!(site.snapshot().await, before, "{context}");
         std::fs::remove_dir_all(&site.folder).unwrap();
-        at += if at % 2 == 0 { 1 } else { 2 };
+        at += of;
     }
 }

@@ -87,11 +87,11 @@ async fn by_a_command_and_by_waiting() {
             Restart::Command(format!("touch '{}'", asked.display()))
         } else {
             Restart::Wait {
-                limit: Duration::from_secs(60),
+                limit: Duration::from_mins(1),
             }
         };
         let restart = async {
-            let deadline = Instant::now() + Duration::from_secs(60);
+            let deadline = Instant::now() + Duration::from_mins(1);
             let due = || {
                 asked.exists()
                     || !by_command
