@@ -4,6 +4,7 @@ mod args;
 mod auditing;
 mod changing;
 mod command;
+mod connection_logs;
 mod failure;
 mod hba_files;
 mod home;

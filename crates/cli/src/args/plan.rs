@@ -23,6 +23,10 @@ pub(crate) struct PlanArgs {
     /// Repeatable [default: text]
     #[arg(long = "format", value_name = "FORMAT[=FILE]", value_parser = parse_format)]
     pub(crate) formats: Vec<PlanFormat>,
+    /// A log of the server's with its logins (`log_connections`), as CSV, JSON or plain lines: each login in it is tried against
+    /// the new pg_hba.conf. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) connection_log: Vec<PathBuf>,
     /// Close findings of these checks only
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

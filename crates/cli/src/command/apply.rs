@@ -1,7 +1,6 @@
 //! `pgattest apply`: makes the changes of a plan, and holds the plan to what it claimed.
 
 use crate::args::ApplyArgs;
-use crate::auditing;
 use crate::changing::{self, Before, PlanFile, Teller, confirm};
 use crate::command::audit::canonical;
 use crate::failure::{Doing, Failure, fail};

@@ -3,6 +3,7 @@
 use super::audit::{canonical, judged, warn_of_the_unknown};
 use crate::args::{PlanArgs, PlanFormat, PlanFormatKind};
 use crate::auditing;
+use crate::connection_logs;
 use crate::failure::{Failure, fail};
 use crate::hba_files::{self, From};
 use crate::looking::{collect, resolve};
@@ -28,7 +29,10 @@ const NAMED: usize = 5;
 pub(crate) fn run(arguments: &PlanArgs, printer: &Printer) -> Result<u8, Failure> {
     let policy = policy_file::load(arguments.policy.as_deref())?;
     let formats = formats(arguments)?;
-    let choices = choices(arguments)?;
+    let choices = Options {
+        logins: connection_logs::read(&arguments.connection_log, printer)?,
+        ..choices(arguments)?
+    };
     let connection = resolve(arguments.connection.as_deref(), printer)?;
 
     let collection = collect(&connection, limits(arguments), printer)?;

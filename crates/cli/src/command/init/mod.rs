@@ -3,6 +3,7 @@
 mod document;
 
 use crate::args::InitArgs;
+use crate::connection_logs;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::looking::{collect, resolve};
 use crate::output_file::write_atomically;
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &InitArgs, printer: &Printer) -> Result<u8, Failure
         .clone()
         .unwrap_or_else(|| PathBuf::from("pgattest.toml"));
     let existing = existing(&path)?;
+    let logins = connection_logs::read(&arguments.connection_log, printer)?;
     let options = resolve(arguments.connection.as_deref(), printer)?;
     let limits = Limits {
         probe: false,
@@ -28,7 +30,7 @@ pub(crate) fn run(arguments: &InitArgs, printer: &Printer) -> Result<u8, Failure
     };
     let collection = collect(&options, limits, printer)?;
     let facts = decode(&collection.observations);
-    let inferred = infer(&facts, &[]);
+    let inferred = infer(&facts, &logins);
     let drafted = document::merge(existing.as_deref().unwrap_or_default(), &inferred)
         .doing(|| format!("{} could not be edited", path.display()))?;
     // What this program writes it has to be able to read.
