@@ -194,10 +194,7 @@ impl<'a> Inside<'a> {
     }
 
     /// How many views read protected tables, and those that leak to somebody: with the way, and who can use them.
-    fn reported<'b>(
-        &'b self,
-        bound: &'b Bound<'b>,
-    ) -> (usize, Vec<(&'a Relation, Leak<'a>, Vec<String>)>) {
+    fn reported<'b>(&'b self, bound: &'b Bound<'b>) -> (usize, Vec<Reported<'a>>) {
         let grants = Grants::new(self.acls.value);
         let mut walk = Walk {
             inside: self,
@@ -351,6 +348,9 @@ fn open_children(relations: &[Relation], inheritance: &[Inheritance]) -> BTreeSe
         .map(|relation| relation.oid)
         .collect()
 }
+
+/// A view, its way to a table whose policies do not bind, and who can use the view.
+type Reported<'a> = (&'a Relation, Leak<'a>, Vec<String>);
 
 /// One way from a view to a table whose policies do not bind.
 struct Leak<'a> {

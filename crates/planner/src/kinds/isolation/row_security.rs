@@ -29,7 +29,7 @@ impl Kind for RowSecurity {
 
     fn propose(&self, planning: &Planning<'_>) -> Result<Vec<Draft>, Missing> {
         let bound = Bound::new(&planning.context)?;
-        let targets = targets(planning)?;
+        let targets = targets(planning);
         let ways_round = new_findings(planning, &targets, &WAYS_ROUND);
         let mut drafts = Vec::new();
         for target in &targets {

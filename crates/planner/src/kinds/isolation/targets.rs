@@ -39,7 +39,7 @@ pub(super) const CHECKS: [&str; 3] = ["RLS-01", "RLS-02", "RLS-03"];
 const OF_POLICIES: [&str; 5] = ["RLS-04", "RLS-06", "RLS-07", "RLS-08", "RLS-09"];
 
 /// The tables that open findings are about, and the children that would otherwise become a way round the policies.
-pub(super) fn targets<'a>(planning: &'a Planning<'_>) -> Result<Vec<Target<'a>>, Missing> {
+pub(super) fn targets<'a>(planning: &'a Planning<'_>) -> Vec<Target<'a>> {
     let mut databases = Vec::new();
     for database in &planning.context.facts.inside {
         if let Ok(inside) = Inside::join(planning, database) {
@@ -51,12 +51,12 @@ pub(super) fn targets<'a>(planning: &'a Planning<'_>) -> Result<Vec<Target<'a>>,
         .flat_map(|inside| inside.targets(planning))
         .collect();
     if targets.is_empty() {
-        return Ok(targets);
+        return targets;
     }
     heed_policies(planning, &databases, &mut targets);
     follow_children(planning, &databases, &mut targets);
     heed_policies(planning, &databases, &mut targets);
-    Ok(targets)
+    targets
 }
 
 /// The facts once the steps are done.

@@ -27,7 +27,7 @@ impl Kind for TenantIndexes {
     }
 
     fn propose(&self, planning: &Planning<'_>) -> Result<Vec<Draft>, Missing> {
-        let targets = targets(planning)?;
+        let targets = targets(planning);
         let mut drafts = Vec::new();
         for database in &planning.context.facts.inside {
             let mut here = targets

@@ -65,7 +65,10 @@ fn invokers(planning: &Planning<'_>, mut then: WhatIf) -> Result<Vec<Draft>, Mis
     let mut changes: BTreeMap<(Oid, Oid), BTreeSet<Oid>> = BTreeMap::new();
     let mut stuck: BTreeSet<(Oid, Oid)> = BTreeSet::new();
     let invoker_exists = planning.context.version()?.major() >= 15;
-    while invoker_exists {
+    loop {
+        if !invoker_exists {
+            break;
+        }
         let leaks = view_leaks(&Context::new(&then.facts, policy))?;
         let mut moved = false;
         for leak in leaks {
@@ -79,7 +82,11 @@ fn invokers(planning: &Planning<'_>, mut then: WhatIf) -> Result<Vec<Draft>, Mis
                 continue;
             }
             let for_sake_of = changes.entry((leak.database, leak.reader)).or_default();
-            for_sake_of.insert(leak.view);
+            if !for_sake_of.insert(leak.view) {
+                // It leaks in spite of it.
+                stuck.insert((leak.database, leak.view));
+                continue;
+            }
             then.change_relation(leak.database, leak.reader, |view| {
                 view.options.retain(|option| !is_option(option, INVOKER));
                 view.options.push(format!("{INVOKER}=true"));
