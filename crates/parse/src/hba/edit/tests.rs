@@ -256,7 +256,6 @@ proptest! {
         let (shift, skipped) = match what {
             Edit::Before(_) => (1, None),
             Edit::After(_) => (0, None),
-            Edit::CommentOut(_) => (0, Some(at)),
             _ => (0, Some(at)),
         };
         let expected_len = match what {
