@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
 }
 
 /// The exit code is about findings: whoever reads nothing else is told that some checks could not have found any.
-pub(super) fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
+fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
     let unknown = audit.assessment.count(Status::NotAssessed);
     if unknown > 0 {
         let all = audit.assessment.checks.len();

@@ -1,6 +1,6 @@
 //! `pgattest plan`: look, judge, and plan what to change. Changes nothing.
 
-use super::audit::{canonical, judged, warn_of_the_unknown};
+use super::audit::{canonical, judged};
 use crate::args::{PlanArgs, PlanFormat, PlanFormatKind};
 use crate::auditing;
 use crate::connection_logs;
@@ -15,7 +15,7 @@ use pgattest_checks::registry;
 use pgattest_collect::Limits;
 use pgattest_model::ident::{is_invisible, quote_ident, visible};
 use pgattest_model::plan::{Plan, PlanTarget};
-use pgattest_model::{Audit, Facts, Policy, Run};
+use pgattest_model::{Audit, Facts, Policy, Run, Status};
 use pgattest_planner::{Login, Options, Origin, facts_digest};
 use pgattest_report::{Screen, plan as report};
 use pgattest_wire::ConnectOptions;
@@ -231,6 +231,17 @@ fn write(plan: &Plan, format: &PlanFormat, printer: &Printer) -> Result<(), Fail
         None => printer.result(&text)?,
     }
     Ok(())
+}
+
+/// What nobody could judge is not planned for.
+fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
+    let unknown = audit.assessment.count(Status::NotAssessed);
+    if unknown > 0 {
+        let all = audit.assessment.checks.len();
+        printer.warning(&format!(
+            "{unknown} of {all} checks could not be assessed, and nothing is planned for them; `pgattest audit` says why"
+        ));
+    }
 }
 
 /// What was done, which is nothing, and what comes next.

@@ -16,6 +16,7 @@ mod hostile;
 mod ledger;
 mod matrix;
 mod permissive;
+mod plan;
 mod prove;
 mod secrets;
 mod servers;

@@ -10,6 +10,7 @@ mod fixture;
 mod formats;
 mod html;
 mod json;
+mod plan;
 mod readme;
 mod text;
 mod view;
