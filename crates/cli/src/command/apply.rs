@@ -239,7 +239,13 @@ fn summary(plan: &Plan) -> String {
         .filter(|change| change.risk != Risk::ByHand)
         .flat_map(|change| &change.impact)
         .filter(|impact| impact.kind == ImpactKind::LoginRefused)
-        .map(|impact| format!("  would be refused: {}", visible(&impact.detail)))
+        .map(|impact| {
+            format!(
+                "  would be refused: {}: {}",
+                visible(&impact.subject),
+                visible(&impact.detail)
+            )
+        })
         .collect();
     lines.extend(refused);
     lines.join("\n")
@@ -279,9 +285,14 @@ fn tell(held: &Held, tried: &[Tried], printer: &Printer) {
         let who = format!("{} in {}", one.role, one.database);
         match &one.outcome {
             Outcome::Worked { statements, tls } => printer.note(&format!(
-                "  {}: logged in{}, {statements} declared statements worked",
+                "  {}: logged in{}{}",
                 visible(&who),
-                if *tls { " through TLS" } else { "" }
+                if *tls { " through TLS" } else { "" },
+                match statements {
+                    0 => "; it declares no statement to try".to_owned(),
+                    1 => ", its declared statement worked".to_owned(),
+                    n => format!(", its {n} declared statements worked"),
+                }
             )),
             Outcome::Failed { statement, why } => printer.warning(&match statement {
                 None => format!("{who} cannot log in: {why}"),
@@ -314,7 +325,7 @@ fn conclusion(before: &Audit, after: &Audit, held: &Held, recorded: usize) -> St
         );
     }
     format!(
-        "{text}\n{} findings closed; {recorded} steps in the ledger\n",
+        "{text}\n{} findings closed; {recorded} steps of this run are in the ledger\n",
         held.closed.len()
     )
 }

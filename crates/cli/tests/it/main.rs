@@ -20,6 +20,7 @@ mod plan;
 mod prove;
 mod secrets;
 mod servers;
+mod story;
 mod support;
 mod tamper;
 mod terminal;
