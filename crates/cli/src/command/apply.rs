@@ -224,8 +224,11 @@ fn summary(plan: &Plan) -> String {
     let needs_restart = plan.changes.iter().any(|change| {
         change.risk != Risk::ByHand && change.needs.iter().any(|need| *need == Need::Restart)
     });
+    let changes = count(Risk::Safe) + count(Risk::Approval);
     let mut lines = vec![format!(
-        "{} safe changes and {} that need approval, for {closes} findings; {} things are for people",
+        "{} for {}: {} safe, {} to be approved; {} left to people",
+        plural(changes, "change"),
+        plural(closes, "finding"),
         count(Risk::Safe),
         count(Risk::Approval),
         count(Risk::ByHand)
@@ -239,16 +242,17 @@ fn summary(plan: &Plan) -> String {
         .filter(|change| change.risk != Risk::ByHand)
         .flat_map(|change| &change.impact)
         .filter(|impact| impact.kind == ImpactKind::LoginRefused)
-        .map(|impact| {
-            format!(
-                "  would be refused: {}: {}",
-                visible(&impact.subject),
-                visible(&impact.detail)
-            )
-        })
+        .map(|impact| format!("  would be refused: {}", visible(&impact.detail)))
         .collect();
     lines.extend(refused);
     lines.join("\n")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
 }
 
 /// One collection, with when it was made.

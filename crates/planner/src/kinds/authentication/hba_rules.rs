@@ -244,7 +244,7 @@ impl Proposal<'_, '_, '_> {
             impact.push(Impact {
                 kind,
                 subject: words(login),
-                detail: format!("{times}: {why}"),
+                detail: format!("{}, {times}: {why}", words(login)),
                 observations: observation.iter().chain(from).cloned().collect(),
             });
         }
@@ -286,12 +286,13 @@ impl Proposal<'_, '_, '_> {
                     VerifierKind::Md5 => "a password that is stored as MD5",
                     _ => "no password",
                 };
+                let name = visible(&quote_ident(&role.name));
                 Some(Impact {
                     kind: ImpactKind::LoginRefused,
-                    subject: visible(&quote_ident(&role.name)),
                     detail: format!(
-                        "comes in by {place} now and cannot any more: it has {has}; no log shows whether it does"
+                        "role {name} comes in by {place} now and cannot any more: it has {has}; no log shows whether it does"
                     ),
+                    subject: name,
                     observations: observations.to_vec(),
                 })
             })
@@ -302,7 +303,9 @@ impl Proposal<'_, '_, '_> {
             losing.push(Impact {
                 kind: ImpactKind::LoginRefused,
                 subject: format!("{more} more roles"),
-                detail: "have no SCRAM password and cannot come in any more".to_owned(),
+                detail: format!(
+                    "{more} more roles have no SCRAM password and cannot come in any more"
+                ),
                 observations: observations.to_vec(),
             });
         }
