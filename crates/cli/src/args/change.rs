@@ -43,7 +43,7 @@ pub(crate) struct ApplyArgs {
     /// Go on where an earlier run stopped: at a restart, or by a crash
     #[arg(long)]
     pub(crate) resume: bool,
-    /// A login that the new pg_hba.conf refuses, as the plan names it, and that may be refused. Repeatable
+    /// A login that the new `pg_hba.conf` refuses, as the plan names it, and that may be refused. Repeatable
     #[arg(long, value_name = "LOGIN")]
     pub(crate) accept: Vec<String>,
     /// Leave the changes in place although the plan did not hold
@@ -95,7 +95,7 @@ pub(crate) struct ChangeArgs {
     /// How often a transaction is tried that meets a lock
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) attempts: u32,
-    /// Within how many seconds new connections must prove a new pg_hba.conf, before the old one comes back
+    /// Within how many seconds new connections must prove a new `pg_hba.conf`, before the old one comes back
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub(crate) prove_within: u32,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub(crate) struct PlanArgs {
     #[arg(long = "format", value_name = "FORMAT[=FILE]", value_parser = parse_format)]
     pub(crate) formats: Vec<PlanFormat>,
     /// A log of the server's with its logins (`log_connections`), as CSV, JSON or plain lines: each login in it is tried against
-    /// the new pg_hba.conf. Repeatable
+    /// the new `pg_hba.conf`. Repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) connection_log: Vec<PathBuf>,
     /// Close findings of these checks only
@@ -33,7 +33,7 @@ pub(crate) struct PlanArgs {
     /// Leave these checks alone
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub(crate) except: Vec<String>,
-    /// Read pg_hba.conf from this machine's disk, instead of through the server: the server runs here
+    /// Read `pg_hba.conf` from this machine's disk, instead of through the server: the server runs here
     #[arg(long)]
     pub(crate) host: bool,
     /// Databases to look into at the same time

@@ -42,12 +42,9 @@ impl<'a> Teller<'a> {
         })
     }
 
-    /// How many steps the ledger has now; an error when it could not take one.
-    pub(crate) fn finish(self) -> Result<usize, Failure> {
-        match self.failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.recorded),
-        }
+    /// How many steps the ledger has now, and why it could not take one, when that happened.
+    pub(crate) fn finish(self) -> (usize, Result<(), Failure>) {
+        (self.recorded, self.failure.map_or(Ok(()), Err))
     }
 
     fn record(&mut self, changes: &[String], effects: &[Effect], undo: bool) {
@@ -106,10 +103,8 @@ fn side(effects: &[Effect], of: impl Fn(&Effect) -> &String) -> Value {
 impl Observer for Teller<'_> {
     fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Checking { what } => {
-                if self.printer.verbose {
-                    self.printer.note(&format!("checking {what}"));
-                }
+            Event::Checking { what } if self.printer.verbose => {
+                self.printer.note(&format!("checking {what}"));
             }
             Event::StepStarted(step) => {
                 let way = if step.undo { "taking back " } else { "" };

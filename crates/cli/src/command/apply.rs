@@ -71,14 +71,15 @@ pub(crate) fn run(arguments: &ApplyArgs, printer: &Printer) -> Result<u8, Failur
         },
         &arguments.plan,
     )?;
-    let recorded = teller.finish()?;
+    // The changes are made: they are held to their claims whether or not the ledger took every entry.
+    let (recorded, in_ledger) = teller.finish();
     if applied.waits_for_restart {
         printer.note(&format!(
             "\nEverything before the restart is done. Restart the server when it suits you, then go on:\n  \
              pgattest apply --resume {}",
             visible(&arguments.plan.display().to_string())
         ));
-        return Ok(crate::FOUND);
+        return in_ledger.map(|()| crate::FOUND);
     }
     let done = Done {
         file: &file,
@@ -88,7 +89,8 @@ pub(crate) fn run(arguments: &ApplyArgs, printer: &Printer) -> Result<u8, Failur
         folder: &folder,
         recorded,
     };
-    done.hold(arguments, &request, &home, printer)
+    let code = done.hold(arguments, &request, &home, printer)?;
+    in_ledger.map(|()| code)
 }
 
 /// What was done, to be held to its claims.
@@ -115,7 +117,8 @@ impl Done<'_> {
         let tried = self.canary(arguments, printer)?;
         tell(&held, &tried, printer);
         let works = !tried.iter().any(|one| one.outcome.has_failed());
-        if !(held.is_good() && works) && !arguments.keep {
+        let good = held.is_good() && works;
+        if !good && !arguments.keep {
             printer
                 .warning("the plan did not do what it promised; taking it back (--keep leaves it)");
             let mut teller = Teller::new(
@@ -126,9 +129,8 @@ impl Done<'_> {
             )?;
             let undone =
                 changing::run(pgattest_remedy::undo(request, &mut teller), &arguments.plan)?;
-            teller.finish()?;
             super::undo::tell(&undone, printer);
-            return Ok(crate::FOUND);
+            return teller.finish().1.map(|()| crate::FOUND);
         }
         if let Some(out) = &arguments.out {
             let journal = self.folder.join("journal.jsonl");
@@ -143,7 +145,7 @@ impl Done<'_> {
             sealing::seal(&after, self.policy, Some(&changed), home, out, printer)?;
         }
         printer.result(&conclusion(self.before, &after, &held, self.recorded))?;
-        Ok(if held.is_good() && works {
+        Ok(if good {
             crate::CLEAN
         } else {
             crate::FOUND

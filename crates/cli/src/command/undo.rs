@@ -38,13 +38,13 @@ pub(crate) fn run(arguments: &UndoArgs, printer: &Printer) -> Result<u8, Failure
         pgattest_remedy::undo(&request, &mut teller),
         &arguments.plan,
     )?;
-    teller.finish()?;
     tell(&undone, printer);
-    Ok(if undone.left.is_empty() {
+    let code = if undone.left.is_empty() {
         crate::CLEAN
     } else {
         crate::FOUND
-    })
+    };
+    teller.finish().1.map(|()| code)
 }
 
 /// What was taken back, and what was not.
