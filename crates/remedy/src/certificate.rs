@@ -194,21 +194,23 @@ impl Targets {
     /// content, owner and mode under its other name. When one fails, those before it are put back.
     pub fn write(&self, made: &Made, owner: Owner) -> Result<(), CertificateError> {
         let done = self
-            .key
-            .write(made.key_pem.as_bytes(), 0o600, owner)
-            .and_then(|()| {
-                self.certificate
-                    .write(made.certificate_pem.as_bytes(), 0o644, owner)
-            })
-            .and_then(|()| {
-                self.authority
-                    .write(made.authority_pem.as_bytes(), 0o644, owner)
-            });
+            .files(made)
+            .into_iter()
+            .try_for_each(|(target, bytes, mode)| target.write(bytes, mode, owner));
         if done.is_err() {
             // The first failure is the one to tell about.
             let _ = self.restore();
         }
         done
+    }
+
+    /// What is written where, with which mode, in this order: nobody finds a certificate whose key is not there.
+    pub(crate) fn files<'m>(&self, made: &'m Made) -> [(&Target, &'m [u8], u32); 3] {
+        [
+            (&self.key, made.key_pem.as_bytes(), 0o600),
+            (&self.certificate, made.certificate_pem.as_bytes(), 0o644),
+            (&self.authority, made.authority_pem.as_bytes(), 0o644),
+        ]
     }
 
     /// Puts back what stood there, and takes away what did not. May be done twice, and after a write that was cut off.
@@ -243,7 +245,13 @@ impl Target {
         })
     }
 
-    fn write(&self, bytes: &[u8], mode: u32, owner: Owner) -> Result<(), CertificateError> {
+    /// Puts a file in its place, whole or not at all.
+    pub(crate) fn write(
+        &self,
+        bytes: &[u8],
+        mode: u32,
+        owner: Owner,
+    ) -> Result<(), CertificateError> {
         let unfinished = beside(&self.path, ".pgattest-new")?;
         let written = self.put(&unfinished, bytes, mode, owner);
         if written.is_err() {
@@ -278,7 +286,12 @@ impl Target {
         sync_folder(&self.path)
     }
 
-    fn restore(&self) -> Result<(), CertificateError> {
+    /// Puts back what stood there, or takes away what did not.
+    pub(crate) fn restore(&self) -> Result<(), CertificateError> {
+        // A write that was cut off leaves the beginning of a key.
+        std::fs::remove_file(beside(&self.path, ".pgattest-new")?)
+            .or_else(gone)
+            .map_err(failed("put back", &self.path))?;
         let done = match &self.backup {
             // Of two names of one file, which a write leaves that was cut off between them, rename takes none away.
             Some(backup) => std::fs::rename(backup, &self.path)

@@ -1,5 +1,6 @@
 //! Why a plan, or a change of it, could not be applied or taken back.
 
+use crate::certificate::CertificateError;
 use crate::journal::JournalError;
 use pgattest_collect::CollectError;
 use pgattest_model::ident::visible;
@@ -184,6 +185,15 @@ pub enum ApplyError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A certificate could not be made, or not put in its place.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The server's files have to be on this machine, and nobody said that they are.
+    #[error("`{}` takes the server's own machine: a private key is never sent through a connection", visible(.title))]
+    NotLocal {
+        /// The change.
+        title: String,
+    },
     /// It cannot be done from here.
     #[error("{0}")]
     NotFromHere(String),
@@ -240,6 +250,12 @@ impl ApplyError {
             }
             Self::WrongState { hint, .. } => (*hint).to_owned(),
             Self::Busy { .. } => "wait until it has finished; if it is gone and its session is not, end that session with pg_terminate_backend".to_owned(),
+            Self::NotLocal { .. } => {
+                "run this on the server's machine with `--host`; or install a certificate of your CA and make a new plan. Nothing was begun".to_owned()
+            }
+            Self::Certificate(CertificateError::NotAName(_) | CertificateError::NoName | CertificateError::Days(_)) => {
+                "correct the [transport] section of the policy, and make a new plan".to_owned()
+            }
             Self::InPart { .. } => "somebody else granted it, or the role may not; make a new plan".to_owned(),
             _ => return None,
         })

@@ -48,6 +48,8 @@ pub(crate) enum Entry {
         name: String,
         before: Option<String>,
     },
+    /// A key and certificates are about to be written.
+    Certificate { change: String, places: Places },
     /// New rules were shown to let in whom they must.
     Proved { changes: Vec<String> },
     /// A restart is due.
@@ -75,6 +77,24 @@ pub(crate) enum Entry {
     Applied { at: String },
     /// Everything that can be is taken back.
     Undone { at: String },
+}
+
+/// The files of a certificate.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Places {
+    pub(crate) key: Place,
+    pub(crate) certificate: Place,
+    pub(crate) authority: Place,
+}
+
+/// A file that is about to be written.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    /// The name that the file that stands there gets; `None`: there is none.
+    pub(crate) before: Option<PathBuf>,
+    /// Of what is written, hex; none of a key, of which nothing is told.
+    pub(crate) sha256: Option<String>,
 }
 
 /// The schema of the entries.
@@ -273,6 +293,7 @@ impl Entry {
             Self::Committing { .. } => "committing",
             Self::Kept { .. } => "kept",
             Self::Setting { .. } => "setting",
+            Self::Certificate { .. } => "certificate",
             Self::Proved { .. } => "proved",
             Self::Restarting { .. } => "restarting",
             Self::Done { .. } => "done",

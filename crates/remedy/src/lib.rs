@@ -6,8 +6,10 @@
 //! come in are put back by the server itself unless new connections showed in time that the new ones work.
 
 mod action;
+mod back;
 pub mod canary;
 pub mod certificate;
+mod certify;
 mod engine;
 mod error;
 mod files;

@@ -1,7 +1,7 @@
 //! What is looked at before anything begins.
 
 use crate::error::ApplyError;
-use crate::request::{Event, Observer, Request};
+use crate::request::{Event, Observer, Request, ServerFiles};
 use crate::session::{column, one};
 use crate::steps::{Step, Work, ours};
 use crate::{proof, rights};
@@ -32,6 +32,19 @@ pub(crate) fn accepted(request: &Request<'_>) -> Result<(), ApplyError> {
         Ok(())
     } else {
         Err(ApplyError::NotAccepted { subjects })
+    }
+}
+
+/// Refuses what takes the server's machine, where nobody said that this is it.
+pub(crate) fn at_hand(request: &Request<'_>, steps: &[Step]) -> Result<(), ApplyError> {
+    let far = steps.iter().find(|step| {
+        matches!(step.work, Work::Certificate(_)) && request.files != ServerFiles::Local
+    });
+    match far {
+        None => Ok(()),
+        Some(step) => Err(ApplyError::NotLocal {
+            title: step.title.clone(),
+        }),
     }
 }
 

@@ -26,9 +26,11 @@ pub struct Request<'a> {
     pub restart: Restart,
     /// Subjects of `LoginRefused` impacts that the user accepts. One that is not accepted refuses the plan before anything begins.
     pub accept: BTreeSet<String>,
-    /// The longest that a statement waits for a lock.
+    /// The longest that a statement waits for a lock. In a transaction never longer than half the shortest `deadlock_timeout` of
+    /// any role, so that it is this that gives up and not an application that it deadlocks with.
     pub lock_timeout: Duration,
-    /// How often a transaction is tried that met a lock or a deadlock; 0 is taken as 1.
+    /// How often a transaction is tried that met a lock or a deadlock; 0 is taken as 1. In between every lock is released: at
+    /// first for as long as the attempt took, then for twice as long each time, ten seconds at most.
     pub attempts: u32,
     /// Within this time new connections must have shown that new rules let in whom they must.
     pub prove_within: Duration,
@@ -165,9 +167,9 @@ pub struct Effect {
     pub change: String,
     /// On what: a database, a parameter, a file's path.
     pub on: String,
-    /// A setting's line, a file's SHA-256; empty for statements.
+    /// A setting's line, a file's SHA-256; empty for statements, keys, and files that were not there.
     pub before: String,
-    /// The statements, a setting's line, a file's SHA-256.
+    /// The statements, a setting's line, a file's SHA-256; of a private key only that it is one.
     pub after: String,
 }
 

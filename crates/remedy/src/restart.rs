@@ -24,16 +24,26 @@ impl Engine<'_, '_> {
     ) -> Result<bool, ApplyError> {
         let change = step.changes.first().cloned().unwrap_or_default();
         self.hold().await?;
-        let known = last_run(&self.journal.entries)
-            .iter()
-            .rev()
-            .find_map(|entry| match entry {
-                Entry::Restarting {
-                    change: of,
-                    started,
-                } if *of == change => Some(started.clone()),
-                _ => None,
-            });
+        let run = last_run(&self.journal.entries);
+        let from = if self.undo {
+            // The restart of the apply was another one.
+            let undoing = |entry: &Entry| matches!(entry, Entry::Undoing { .. });
+            run.iter().position(undoing).unwrap_or_default()
+        } else {
+            0
+        };
+        let known =
+            run.get(from..)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .find_map(|entry| match entry {
+                    Entry::Restarting {
+                        change: of,
+                        started,
+                    } if *of == change => Some(started.clone()),
+                    _ => None,
+                });
         let before = if let Some(started) = known {
             started
         } else {

@@ -2,9 +2,9 @@
 
 use crate::error::ApplyError;
 use crate::request::{Request, ServerFiles};
-use crate::session::{one, open, run};
+use crate::session::{one, open, patience, run};
 use crate::steps::{Edit, Step, Work};
-use crate::{local, setting};
+use crate::{certify, local, setting};
 use pgattest_model::ident::{quote_ident, visible};
 use pgattest_wire::Connection;
 use std::collections::BTreeSet;
@@ -47,6 +47,11 @@ pub(crate) async fn check(
                     for problem in functions(control, FOR_FILES).await? {
                         add(problem);
                     }
+                }
+            }
+            Work::Certificate(action) => {
+                for problem in certify::problems(request, control, action).await? {
+                    add(problem);
                 }
             }
             Work::Settings(assignments) if !superuser => {
@@ -178,10 +183,8 @@ async fn rehearse(
         Err(ApplyError::Connect(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let begin = format!(
-        "BEGIN READ WRITE; SET LOCAL lock_timeout = {};",
-        request.lock_timeout.as_millis()
-    );
+    let patience = patience(&connection, request.lock_timeout).await?;
+    let begin = format!("BEGIN READ WRITE; SET LOCAL lock_timeout = {patience};");
     run(&connection, &begin).await?;
     let mut missing = Vec::new();
     for (_, statement) in statements {

@@ -2,14 +2,12 @@
 
 use crate::engine::{Engine, now};
 use crate::error::ApplyError;
-use crate::files::backup;
 use crate::journal::{Entry, Journal, SCHEMA};
-use crate::request::{Applied, Effect, Event, NotUndone, Observer, Request, StepInfo, Undone};
+use crate::request::{Applied, Effect, Observer, Request, StepInfo, Undone};
 use crate::state::{JournalState, Phase, state, undecided};
 use crate::steps::{Step, Work, backward, forward, ours};
-use crate::{guard, lock, preflight};
-use pgattest_model::ident::visible;
-use pgattest_model::plan::{Action, Risk, Stage};
+use crate::{lock, preflight};
+use pgattest_model::plan::{Action, Risk, Stage, Undo};
 
 /// Applies a plan from its beginning.
 ///
@@ -35,9 +33,10 @@ pub async fn apply(
         }
     }
     preflight::accepted(request)?;
+    let steps = forward(request.plan, &[]);
+    preflight::at_hand(request, &steps)?;
     let control = lock::take(request.options).await?;
     preflight::target(request, &control).await?;
-    let steps = forward(request.plan, &[]);
     preflight::everything(request, &control, &steps, observer).await?;
     let mut engine = Engine {
         request,
@@ -89,6 +88,7 @@ pub async fn resume(
         }
         Phase::Applying | Phase::WaitingForRestart => {}
     }
+    preflight::at_hand(request, &forward(request.plan, &found.done))?;
     let control = lock::take(request.options).await?;
     preflight::target(request, &control).await?;
     let mut engine = Engine {
@@ -126,6 +126,8 @@ pub async fn undo(
             needs_restart: Vec::new(),
         });
     }
+    let begun = [found.done, found.open].concat();
+    preflight::at_hand(request, &backward(request.plan, &begun).steps)?;
     let control = lock::take(request.options).await?;
     preflight::target(request, &control).await?;
     let mut engine = Engine {
@@ -143,7 +145,7 @@ pub async fn undo(
 }
 
 /// What the journal says of this plan.
-fn begun(request: &Request<'_>, journal: &Journal) -> Result<JournalState, ApplyError> {
+pub(crate) fn begun(request: &Request<'_>, journal: &Journal) -> Result<JournalState, ApplyError> {
     let Some(found) = state(&journal.entries) else {
         return Err(ApplyError::WrongState {
             why: "nothing of this plan was begun".to_owned(),
@@ -226,140 +228,8 @@ impl Engine<'_, '_> {
         })
     }
 
-    async fn take_back(&mut self) -> Result<Undone, ApplyError> {
-        let found = begun(self.request, &self.journal)?;
-        // A guard that an apply left acts on files that are no longer its business, once they are taken back; where no file
-        // change is taken back there was nothing to guard.
-        let mut back: Vec<String> = found.done.clone();
-        for change in &found.open {
-            if self.may_be_done(change) && !back.contains(change) {
-                back.push(change.clone());
-            }
-        }
-        let reversal = backward(self.request.plan, &back);
-        let mut undone = Undone {
-            taken_back: Vec::new(),
-            left: Vec::new(),
-            needs_restart: Vec::new(),
-        };
-        for (change, title, why) in reversal.left {
-            self.leave(&mut undone, &change, title, why)?;
-        }
-        let total = reversal.steps.len();
-        for (at, step) in reversal.steps.iter().enumerate() {
-            let info = step.info(at + 1, total, true);
-            self.reopened = step
-                .changes
-                .iter()
-                .any(|change| found.open.contains(change));
-            match self.step(step, &info).await {
-                Ok(_) => {
-                    undone.taken_back.extend(step.changes.iter().cloned());
-                    self.pending(step, &mut undone).await?;
-                }
-                Err(error) => match self.changed_since(step, &error) {
-                    Some(left) => {
-                        for (change, why) in left {
-                            self.leave(&mut undone, &change, info.title.clone(), why)?;
-                        }
-                    }
-                    None => return Err(error),
-                },
-            }
-        }
-        self.hold().await?;
-        guard::call_off_others(&self.control, self.request.plan_digest, None).await?;
-        self.journal.add(Entry::Undone { at: now() })?;
-        Ok(undone)
-    }
-
-    /// Whether a change that was begun, and is not known to be done, may have left something. What a transaction left is known.
-    fn may_be_done(&self, change: &str) -> bool {
-        let Some(planned) = self
-            .request
-            .plan
-            .changes
-            .iter()
-            .find(|planned| planned.id == change)
-        else {
-            return false;
-        };
-        match &planned.action {
-            Action::Setting { .. } | Action::SqlAlone { .. } => true,
-            // Its old text is kept before anything is written.
-            Action::File { .. } => self.journal.kept(&backup(change)).is_ok(),
-            Action::Sql { .. }
-            | Action::Certificate { .. }
-            | Action::Restart
-            | Action::ByHand(_) => false,
-        }
-    }
-
-    /// Why a step cannot be taken back, when that is no reason to stop: somebody else changed the file since.
-    fn changed_since(&self, step: &Step, error: &ApplyError) -> Option<Vec<(String, String)>> {
-        let ApplyError::Step { source, .. } = error else {
-            return None;
-        };
-        let (ApplyError::FileMoved { path }, Work::Files(edits)) = (source.as_ref(), &step.work)
-        else {
-            return None;
-        };
-        Some(
-            edits
-                .iter()
-                .map(|edit| {
-                    let kept = self.journal.folder().join(backup(&edit.change));
-                    let why = format!(
-                        "somebody changed {path} since; what was there before the plan is in {}",
-                        kept.display()
-                    );
-                    (edit.change.clone(), why)
-                })
-                .collect(),
-        )
-    }
-
-    fn leave(
-        &mut self,
-        undone: &mut Undone,
-        change: &str,
-        title: String,
-        why: String,
-    ) -> Result<(), ApplyError> {
-        self.journal.add(Entry::NotUndone {
-            change: change.to_owned(),
-            why: why.clone(),
-        })?;
-        let left = NotUndone {
-            change: change.to_owned(),
-            title,
-            why,
-        };
-        self.tell(&Event::NotUndone(&left));
-        undone.left.push(left);
-        Ok(())
-    }
-
-    /// Which parameters of a step get their old value only with a restart.
-    async fn pending(&mut self, step: &Step, undone: &mut Undone) -> Result<(), ApplyError> {
-        let Work::Settings(assignments) = &step.work else {
-            return Ok(());
-        };
-        for assignment in assignments {
-            let pending: Vec<String> = crate::session::column(
-                &self.control,
-                "SELECT s.name FROM pg_catalog.pg_settings AS s
-                 WHERE s.pending_restart AND pg_catalog.lower(s.name) = pg_catalog.lower($1::text)",
-                &[&assignment.name],
-            )
-            .await?;
-            undone.needs_restart.extend(pending);
-        }
-        Ok(())
-    }
-
     /// One step with its lines in the journal. `false`: it waits for a restart.
-    async fn step(&mut self, step: &Step, info: &StepInfo) -> Result<bool, ApplyError> {
+    pub(crate) async fn step(&mut self, step: &Step, info: &StepInfo) -> Result<bool, ApplyError> {
         let named = |source: ApplyError| ApplyError::Step {
             index: info.index,
             total: info.total,
@@ -430,32 +300,25 @@ impl Engine<'_, '_> {
             }
             Work::Settings(assignments) => self.settings(info, assignments).await,
             Work::Files(edits) => self.files(info, edits).await,
-            Work::Certificate(action) => certificate(action),
+            Work::Certificate(action) => self.certificate(step, action).await,
             // Done by whoever called.
             Work::Restart => Ok(Vec::new()),
         }
     }
 
-    /// Parameters that only a restart puts in force, and which the plan sets.
+    /// Parameters that only a restart puts in force, which the plan sets or takes back, and whether they are then set.
     pub(crate) fn set_for_restart(&self) -> Vec<(String, bool)> {
         ours(self.request.plan)
             .filter(|change| change.stage == Stage::RestartSettings)
-            .filter_map(|change| match &change.action {
-                Action::Setting { name, value } => Some((name.clone(), value.is_some())),
+            .filter_map(|change| match (&change.action, &change.undo) {
+                (_, Undo::By(Action::Setting { name, value })) if self.undo => {
+                    Some((name.clone(), value.is_some()))
+                }
+                (Action::Setting { name, value }, _) if !self.undo => {
+                    Some((name.clone(), value.is_some()))
+                }
                 _ => None,
             })
             .collect()
     }
-}
-
-/// The one place where a certificate is made.
-fn certificate(action: &Action) -> Result<Vec<Effect>, ApplyError> {
-    let names = match action {
-        Action::Certificate { names, .. } => names.join(", "),
-        _ => String::new(),
-    };
-    Err(ApplyError::NotFromHere(format!(
-        "a certificate for {} can be made only where the server's files are",
-        visible(&names)
-    )))
 }

@@ -32,7 +32,36 @@ pub(crate) async fn open(
     };
     run(&connection, &format!("SET application_name = '{NAME}';")).await?;
     run(&connection, PREPARE).await?;
+    give_way(&connection).await?;
     Ok(connection)
+}
+
+/// Has this session notice a deadlock first: of two that wait for each other the server stops the one whose `deadlock_timeout`
+/// ends, and that must be ours, which tries again, and never an application's. A role that may not set it goes without, and has
+/// [`patience`].
+async fn give_way(connection: &Connection) -> Result<(), ApplyError> {
+    match run(connection, "SET deadlock_timeout = '10ms';").await {
+        Err(error) if error.sqlstate() != Some("42501") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// How long one of our transactions may wait for a lock, in milliseconds: what was asked for, and less than half of what the
+/// sessions of any role wait before they look for a deadlock. One that came to wait for us after we had looked would otherwise
+/// be the one that finds it.
+pub(crate) async fn patience(connection: &Connection, asked: Duration) -> Result<u64, ApplyError> {
+    const QUERY: &str = "\
+SELECT pg_catalog.floor(least(
+    (SELECT s.reset_val::numeric FROM pg_catalog.pg_settings AS s WHERE s.name = 'deadlock_timeout'),
+    (SELECT min(m[1]::numeric * CASE pg_catalog.lower(m[2]) WHEN 'us' THEN 0.001 WHEN 's' THEN 1000 WHEN 'min' THEN 60000
+         WHEN 'h' THEN 3600000 WHEN 'd' THEN 86400000 ELSE 1 END)
+     FROM pg_catalog.pg_db_role_setting AS d CROSS JOIN LATERAL pg_catalog.unnest(d.setconfig) AS c
+     CROSS JOIN LATERAL pg_catalog.regexp_match(c, '^deadlock_timeout=\\s*([0-9]+[.]?[0-9]*)\\s*([a-z]*)\\s*$', 'i') AS m)
+) / 2)::bigint";
+    let half: i64 = one(connection, QUERY, &[]).await?;
+    let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX);
+    // 0 would be for ever.
+    Ok(asked.min(half.unsigned_abs()).max(1))
 }
 
 /// Runs statements that give nothing.

@@ -2,27 +2,10 @@
 
 use crate::error::ApplyError;
 use crate::session::{refused, run};
-use pgattest_model::ident::{quote_ident, quote_literal};
+use pgattest_model::ident::quote_ident;
 use pgattest_model::plan::SettingValue;
+pub(crate) use pgattest_model::plan::alter_system;
 use pgattest_wire::Connection;
-
-/// `ALTER SYSTEM SET name = ..;` or `RESET`.
-pub(crate) fn alter_system(name: &str, value: Option<&SettingValue>) -> String {
-    let name = self::name(name);
-    match value {
-        None => format!("ALTER SYSTEM RESET {name};"),
-        Some(SettingValue::One(value)) => {
-            format!("ALTER SYSTEM SET {name} = {};", quote_literal(value))
-        }
-        Some(SettingValue::List(values)) if values.is_empty() => {
-            format!("ALTER SYSTEM SET {name} = '';")
-        }
-        Some(SettingValue::List(values)) => {
-            let values: Vec<String> = values.iter().map(|value| quote_literal(value)).collect();
-            format!("ALTER SYSTEM SET {name} = {};", values.join(", "))
-        }
-    }
-}
 
 /// A parameter's name as SQL. A custom parameter's has parts; each is a name.
 pub(crate) fn name(name: &str) -> String {

@@ -99,7 +99,10 @@ pub(crate) fn state(entries: &[Entry]) -> Option<JournalState> {
             Entry::NotUndone { change, .. } => {
                 state.open.retain(|open| open != change);
             }
-            Entry::Restarting { .. } => state.phase = Phase::WaitingForRestart,
+            // A restart while taking back is gone on from with undo.
+            Entry::Restarting { .. } if state.phase != Phase::Undoing => {
+                state.phase = Phase::WaitingForRestart;
+            }
             Entry::Resumed { .. } if state.phase != Phase::WaitingForRestart => {
                 state.phase = Phase::Applying;
             }

@@ -1,6 +1,6 @@
 //! A plan's changes as steps: what is done together, in one transaction or under one reload.
 
-use pgattest_model::plan::{Action, Change, Plan, Risk, SettingValue, Undo};
+use pgattest_model::plan::{Action, Change, Plan, Risk, SettingValue, Undo, taking_back};
 use sha2::{Digest, Sha256};
 
 /// What is done together.
@@ -29,6 +29,7 @@ pub(crate) enum Work {
     },
     Settings(Vec<Assignment>),
     Files(Vec<Edit>),
+    /// Made, or what stood there put back.
     Certificate(Action),
     Restart,
 }
@@ -87,17 +88,16 @@ pub(crate) fn forward(plan: &Plan, done: &[String]) -> Vec<Step> {
     steps
 }
 
-/// What takes these changes back, the last one first.
+/// What takes these changes back, the last one first; a restart after the settings that it puts in force.
 pub(crate) fn backward(plan: &Plan, done: &[String]) -> Reversal {
     let mut reversal = Reversal {
         steps: Vec::new(),
         left: Vec::new(),
     };
-    let mut changes: Vec<&Change> = ours(plan)
+    let made: Vec<&Change> = ours(plan)
         .filter(|change| done.contains(&change.id))
         .collect();
-    changes.reverse();
-    for change in changes {
+    for change in taking_back(&made) {
         let work = match (&change.undo, &change.action) {
             (Undo::None(why), _) => Err(why.clone()),
             (Undo::Restore, Action::File { path, text, .. }) => Ok(Work::Files(vec![Edit {
@@ -106,6 +106,9 @@ pub(crate) fn backward(plan: &Plan, done: &[String]) -> Reversal {
                 before_sha256: sha256(text.as_bytes()),
                 text: Text::Kept,
             }])),
+            (Undo::Restore, Action::Certificate { .. }) => {
+                Ok(Work::Certificate(change.action.clone()))
+            }
             (Undo::Restore, _) => Err("no file was replaced that could be restored".to_owned()),
             (Undo::By(action), _) => reverse(change, action)
                 .ok_or_else(|| "the plan leaves taking it back to a person".to_owned()),

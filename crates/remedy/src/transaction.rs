@@ -4,18 +4,22 @@ use crate::engine::Engine;
 use crate::error::ApplyError;
 use crate::journal::Entry;
 use crate::request::{Event, StepInfo};
-use crate::session::{open, refused, run};
+use crate::session::{open, patience, refused, run};
 use pgattest_wire::Connection;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The longest that the outcome of a commit is asked for after the connection was lost.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Warnings with which a server does less than it was told: nothing or not everything was granted or revoked.
 const IN_PART: [&str; 2] = ["01007", "01006"];
 
 impl Engine<'_, '_> {
-    /// Statements in one transaction, tried again when others held locks.
+    /// Statements in one transaction, tried again when others held locks. Between two attempts nothing is held.
     pub(crate) async fn transaction(
         &mut self,
         info: &StepInfo,
@@ -25,6 +29,7 @@ impl Engine<'_, '_> {
         let attempts = self.request.attempts.max(1);
         let mut attempt = 1;
         loop {
+            let begun = Instant::now();
             let error = match self.attempt(info, database, statements).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
@@ -36,7 +41,7 @@ impl Engine<'_, '_> {
                     of: attempts,
                     why: &error.to_string(),
                 });
-                tokio::time::sleep(pause(attempt)).await;
+                tokio::time::sleep(pause(attempt, begun.elapsed())).await;
                 attempt += 1;
                 continue;
             }
@@ -51,18 +56,22 @@ impl Engine<'_, '_> {
         statements: &[(String, String)],
     ) -> Result<(), ApplyError> {
         let connection = open(self.request.options, database).await?;
+        let patience = patience(&connection, self.request.lock_timeout).await?;
         run(
             &connection,
             &format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {};",
-                self.request.lock_timeout.as_millis()
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {patience};"
             ),
         )
         .await?;
         connection.take_notices();
         for (change, statement) in statements {
             self.point("before a statement", change)?;
-            run(&connection, statement).await?;
+            if let Err(error) = run(&connection, statement).await {
+                // The server let go of every lock when it refused; the session goes, too, before anybody waits.
+                let _ = connection.close().await;
+                return Err(error);
+            }
             whole(&connection, statement)?;
             self.point("after a statement", change)?;
         }
@@ -98,7 +107,7 @@ impl Engine<'_, '_> {
         let undecided = || ApplyError::Undecided {
             xid: xid.to_owned(),
         };
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let asked = match self.hold().await {
                 Ok(()) => status(&self.control, xid).await,
@@ -111,7 +120,7 @@ impl Engine<'_, '_> {
                 Err(error) if error.sqlstate() == Some("22023") => return Ok(false),
                 _ => {}
             }
-            if tokio::time::Instant::now() > deadline {
+            if Instant::now() > deadline {
                 return Err(undecided());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -146,6 +155,7 @@ impl Engine<'_, '_> {
             }
             self.point("before a statement alone", &info.title)?;
             connection.take_notices();
+            let begun = Instant::now();
             let outcome = match run(&connection, statement).await {
                 Ok(()) => whole(&connection, statement),
                 Err(error) => Err(error),
@@ -170,7 +180,8 @@ impl Engine<'_, '_> {
                 of: attempts,
                 why: &error.to_string(),
             });
-            tokio::time::sleep(pause(attempt)).await;
+            let _ = connection.close().await;
+            tokio::time::sleep(pause(attempt, begun.elapsed())).await;
             attempt += 1;
         }
     }
@@ -224,7 +235,29 @@ fn whole(connection: &Connection, statement: &str) -> Result<(), ApplyError> {
     }
 }
 
-/// Longer and longer, five seconds at most.
-fn pause(attempt: u32) -> Duration {
-    Duration::from_millis(100u64.saturating_mul(1 << attempt.min(6))).min(Duration::from_secs(5))
+/// How long nothing is tried after an attempt that met a lock and took this long. Whoever comes while we wait for a strong lock
+/// queues behind us, so they get at least as long without us, and twice as long after each attempt: the share of time that we are
+/// in the way halves. From 50 milliseconds to ten seconds; nothing random is in it, as one plan at a time is applied to a cluster.
+fn pause(attempt: u32, took: Duration) -> Duration {
+    let first = took.clamp(Duration::from_millis(50), LONGEST);
+    let doubled = 1_u32 << attempt.saturating_sub(1).min(16);
+    first.saturating_mul(doubled).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause;
+    use std::time::Duration;
+
+    #[test]
+    fn pauses_grow_and_are_never_shorter_than_what_others_waited() {
+        let pauses = |took: u64| -> Vec<u128> {
+            [1, 2, 3, 4, 40, u32::MAX]
+                .map(|attempt| pause(attempt, Duration::from_millis(took)).as_millis())
+                .to_vec()
+        };
+        assert_eq!(pauses(300), [300, 600, 1_200, 2_400, 10_000, 10_000]);
+        assert_eq!(pauses(0), [50, 100, 200, 400, 10_000, 10_000]);
+        assert_eq!(pauses(60_000), [10_000; 6]);
+    }
 }

@@ -9,9 +9,11 @@
     reason = "the tests start themselves, to be killed"
 )]
 
+mod certificates;
 mod cuts;
 mod files;
 mod kills;
+mod load;
 mod refusals;
 mod restarts;
 mod support;
