@@ -63,11 +63,11 @@ pub(crate) fn read(facts: &Facts, from: From<'_>) -> Result<Vec<(String, String)
 async fn gather(path: &str, version: ServerVersion, from: From<'_>) -> Result<HbaFile, String> {
     let reader = match from {
         From::Disk => Reader::Disk,
-        From::Server(options) => Reader::Server(
+        From::Server(options) => Reader::Server(Box::new(
             ServerFiles::open(options)
                 .await
                 .map_err(|error| error.to_string())?,
-        ),
+        )),
     };
     let gathered = everything(path, version, &reader).await;
     if let Reader::Server(server) = reader {
@@ -111,7 +111,7 @@ async fn everything(
 
 enum Reader {
     Disk,
-    Server(ServerFiles),
+    Server(Box<ServerFiles>),
 }
 
 impl Reader {

@@ -1,5 +1,10 @@
 //! Findings about roles that one change closes together: what a spec, which plans for one check, cannot show.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
+)]
+
 use pgattest_catalog::decode;
 use pgattest_collect::{Limits, collect};
 use pgattest_model::plan::{Action, Plan, PlanTarget, Risk};

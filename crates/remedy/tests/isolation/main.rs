@@ -1,5 +1,10 @@
 //! The policies that are generated keep tenants apart, tried as a role that they bind.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
+)]
+
 use pgattest_collect::{Limits, collect};
 use pgattest_model::Policy;
 use pgattest_model::plan::{Action, Change, ImpactKind, Plan, PlanTarget, Risk};

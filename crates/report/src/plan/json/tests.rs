@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn no_damage_goes_unnoticed(plan in plan(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let text = write(&plan);
-        let mut bytes = text.clone().into_bytes();
+        let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(damaged) = String::from_utf8(bytes) && let Ok((again, _)) = read(&damaged) {
