@@ -12,8 +12,11 @@ pub mod inference;
 mod kind;
 pub mod kinds;
 mod order;
+mod owning;
 mod planning;
 pub mod simulate;
+mod taking;
+mod what_if;
 
 pub use digest::facts_digest;
 pub use draft::Draft;
@@ -23,7 +26,7 @@ pub use planning::{Login, Options, Planning, Problem};
 
 use pgattest_checks::Context;
 use pgattest_model::plan::{FactsDigest, Left, Plan, PlanTarget};
-use pgattest_model::{Assessment, Facts, Policy};
+use pgattest_model::{Assessment, Facts, Missing, Policy};
 use std::collections::BTreeSet;
 
 /// What a plan is made from, beyond facts and policy.
@@ -50,19 +53,8 @@ pub fn plan(
     origin: Origin,
 ) -> Plan {
     let planning = Planning::new(Context::new(facts, policy), assessment, options);
-    let mut drafts = Vec::new();
-    let mut hindrances = Vec::new();
-    for kind in kinds::all() {
-        let mut closes = kind.closes().iter();
-        let is_concerned = closes.any(|check| planning.open(check).next().is_some());
-        if !is_concerned && !kind.is_needed(&planning) {
-            continue;
-        }
-        match kind.propose(&planning) {
-            Ok(proposed) => drafts.extend(proposed.into_iter().map(|draft| (kind.name(), draft))),
-            Err(missing) => hindrances.push((kind, missing)),
-        }
-    }
+    let Proposed { drafts, hindrances } =
+        what_if::complete(&planning, propose(&planning, |_| true));
     let changes = order::arrange(drafts);
     let closed: BTreeSet<_> = changes
         .iter()
@@ -94,4 +86,39 @@ pub fn plan(
         changes,
         left,
     }
+}
+
+/// What kinds propose, and which of them could not look.
+#[derive(Clone, Default)]
+struct Proposed {
+    /// With the names of their kinds.
+    drafts: Vec<(&'static str, Draft)>,
+    hindrances: Vec<(&'static dyn Kind, Missing)>,
+}
+
+impl Proposed {
+    fn extend(&mut self, more: Self) {
+        self.drafts.extend(more.drafts);
+        self.hindrances.extend(more.hindrances);
+    }
+}
+
+/// Asks the kinds that are concerned, and that somebody wants to ask.
+fn propose(planning: &Planning<'_>, asked: impl Fn(&dyn Kind) -> bool) -> Proposed {
+    let mut proposed = Proposed::default();
+    for kind in kinds::all().filter(|kind| asked(*kind)) {
+        let mut closes = kind.closes().iter();
+        let is_concerned = closes.any(|check| planning.open(check).next().is_some());
+        if !is_concerned && !kind.is_needed(planning) {
+            continue;
+        }
+        match kind.propose(planning) {
+            Ok(drafts) => {
+                let drafts = drafts.into_iter().map(|draft| (kind.name(), draft));
+                proposed.drafts.extend(drafts);
+            }
+            Err(missing) => proposed.hindrances.push((kind, missing)),
+        }
+    }
+    proposed
 }

@@ -1,24 +1,31 @@
 //! Names and order of changes.
 
 use crate::draft::Draft;
-use pgattest_model::plan::{Action, Change, Closes, SettingValue};
+use pgattest_model::plan::{Action, Change, Closes, SettingValue, Stage};
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
 
 /// Puts drafts in the order they are applied in, and gives each a name made of what it does. Drafts that do the same are one
 /// change that closes what either closes.
 pub(crate) fn arrange(drafts: Vec<(&'static str, Draft)>) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
+    // Where changes stand that may do the same.
+    let mut alike: HashMap<(Stage, String), Vec<usize>> = HashMap::new();
+    let mut names: HashSet<String> = HashSet::new();
     for (kind, draft) in drafts {
-        if let Some(same) = changes
-            .iter_mut()
-            .find(|change| change.action == draft.action && change.stage == draft.stage)
-        {
+        let digest = digest(&draft.action);
+        let places = alike.entry((draft.stage, digest.clone())).or_default();
+        let same = places
+            .iter()
+            .copied()
+            .find(|at| (changes.get(*at)).is_some_and(|change| change.action == draft.action));
+        if let Some(same) = same.and_then(|at| changes.get_mut(at)) {
             merge(same, draft);
             continue;
         }
-        let id = format!("{kind}-{}", digest(&draft.action));
+        places.push(changes.len());
         changes.push(Change {
-            id,
+            id: unused(&mut names, format!("{kind}-{digest}")),
             kind: kind.to_owned(),
             title: draft.title,
             stage: draft.stage,
@@ -38,17 +45,25 @@ pub(crate) fn arrange(drafts: Vec<(&'static str, Draft)>) -> Vec<Change> {
         change.needs.dedup();
     }
     // Stable: within one database and stage the order is the kinds' own.
-    changes.sort_by(|a, b| {
-        let key = |change: &Change| {
-            (
-                change.stage.block(),
-                change.action.database().map(str::to_owned),
-                change.stage,
-            )
-        };
-        key(a).cmp(&key(b))
+    changes.sort_by_cached_key(|change| {
+        (
+            change.stage.block(),
+            change.action.database().map(str::to_owned),
+            change.stage,
+        )
     });
     changes
+}
+
+/// The name, or the name with a number where another change has it: eight hex digits do not tell ten thousand changes apart.
+fn unused(names: &mut HashSet<String>, name: String) -> String {
+    let mut unused = name.clone();
+    let mut number = 1;
+    while !names.insert(unused.clone()) {
+        number += 1;
+        unused = format!("{name}-{number}");
+    }
+    unused
 }
 
 fn merge(same: &mut Change, draft: Draft) {
@@ -65,6 +80,11 @@ fn merge(same: &mut Change, draft: Draft) {
             same.notes.push(note);
         }
     }
+}
+
+/// What a change of this kind is called, where no other has the name.
+pub(crate) fn name(kind: &str, action: &Action) -> String {
+    format!("{kind}-{}", digest(action))
 }
 
 /// Eight hex digits for what an action does.

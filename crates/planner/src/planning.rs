@@ -2,8 +2,9 @@
 
 use pgattest_checks::Context;
 use pgattest_model::{Assessment, Finding, Fingerprint};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::ops::Range;
 
 /// Choices of whoever asks for a plan.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,10 @@ pub struct Planning<'a> {
     pub assessment: &'a Assessment,
     /// Choices.
     pub options: &'a Options,
+    /// The findings to be closed, by check and in the order of the assessment.
+    wanted: Vec<Problem<'a>>,
+    /// Where the findings of a check begin and end.
+    of_check: HashMap<&'static str, Range<usize>>,
 }
 
 /// A finding to be closed.
@@ -61,45 +66,70 @@ pub struct Problem<'a> {
 }
 
 impl<'a> Planning<'a> {
-    pub(crate) const fn new(
+    /// What an assessment of these facts reports and the options ask to close.
+    pub(crate) fn new(
         context: Context<'a>,
         assessment: &'a Assessment,
         options: &'a Options,
     ) -> Self {
+        let wanted = open(assessment)
+            .filter(|problem| options.wants(problem.check))
+            .collect();
+        Self::with(context, assessment, options, wanted)
+    }
+
+    /// Other findings than all that the assessment reports. Those of one check stand together.
+    pub(crate) fn with(
+        context: Context<'a>,
+        assessment: &'a Assessment,
+        options: &'a Options,
+        wanted: Vec<Problem<'a>>,
+    ) -> Self {
+        let mut of_check: HashMap<&'static str, Range<usize>> = HashMap::new();
+        for (at, problem) in wanted.iter().enumerate() {
+            of_check.entry(problem.check).or_insert(at..at).end = at + 1;
+        }
         Self {
             context,
             assessment,
             options,
+            wanted,
+            of_check,
         }
     }
 
     /// The findings to be closed: no waiver accepts them, and nobody asked to leave their check alone.
     pub fn problems(&self) -> impl Iterator<Item = Problem<'a>> + '_ {
-        self.assessment
-            .checks
-            .iter()
-            .filter(|result| self.is_wanted(result.meta.id))
-            .flat_map(|result| {
-                result
-                    .with_waivers()
-                    .zip(&result.fingerprints)
-                    .filter(|((_, waiver), _)| waiver.is_none())
-                    .map(|((finding, _), fingerprint)| Problem {
-                        check: result.meta.id,
-                        finding,
-                        fingerprint,
-                    })
-            })
+        self.wanted.iter().copied()
     }
 
     /// The findings of one check to be closed.
-    pub fn open(&self, check: &str) -> impl Iterator<Item = Problem<'a>> {
-        self.problems()
-            .filter(move |problem| problem.check == check)
+    pub fn open(&self, check: &str) -> impl Iterator<Item = Problem<'a>> + '_ {
+        let range = self.of_check.get(check).cloned().unwrap_or_default();
+        let found = self.wanted.get(range).unwrap_or_default();
+        found.iter().copied()
     }
+}
 
-    fn is_wanted(&self, check: &str) -> bool {
-        let only = self.options.only.as_ref();
-        only.is_none_or(|only| only.contains(check)) && !self.options.except.contains(check)
+impl Options {
+    /// Whether findings of this check are to be closed.
+    pub(crate) fn wants(&self, check: &str) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| only.contains(check)) && !self.except.contains(check)
     }
+}
+
+/// The findings that no waiver accepts, whether or not somebody asked to close them.
+pub(crate) fn open(assessment: &Assessment) -> impl Iterator<Item = Problem<'_>> {
+    assessment.checks.iter().flat_map(|result| {
+        result
+            .with_waivers()
+            .zip(&result.fingerprints)
+            .filter(|((_, waiver), _)| waiver.is_none())
+            .map(|((finding, _), fingerprint)| Problem {
+                check: result.meta.id,
+                finding,
+                fingerprint,
+            })
+    })
 }

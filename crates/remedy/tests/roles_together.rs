@@ -84,7 +84,7 @@ async fn a_superuser_that_is_demoted_keeps_its_login_and_its_members() {
         demotion
             .notes
             .iter()
-            .any(|note| note.starts_with("ROL-15 then")),
+            .any(|note| note.starts_with("ROL-15 then reports")),
         "{:#?}",
         demotion.notes
     );
@@ -117,7 +117,7 @@ async fn look(cluster: &Cluster, policy: &Policy) -> (Plan, Assessment) {
     let collection = collect(&options, Limits::default(), |_| {}).await.unwrap();
     let facts = decode(&collection.observations);
     let assessment = pgattest_checks::assess(&facts, policy);
-    let only = ["ROL-01", "ROL-02", "ROL-07", "ROL-25"];
+    let only = ["ROL-01", "ROL-02", "ROL-07", "ROL-15", "ROL-25"];
     let plan = pgattest_planner::plan(
         &facts,
         policy,

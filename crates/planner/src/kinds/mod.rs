@@ -25,3 +25,9 @@ pub fn all() -> impl Iterator<Item = &'static dyn Kind> {
     .flatten()
     .copied()
 }
+
+/// Whether a kind decides for all findings together, so that more of them ask for other drafts, not for further ones: who will own a
+/// database, and what its services are granted in it.
+pub(crate) fn is_whole(name: &str) -> bool {
+    services::KINDS.iter().any(|kind| kind.name() == name)
+}

@@ -19,8 +19,6 @@ pub struct Attributes;
 struct Attribute {
     check: &'static str,
     keyword: &'static str,
-    /// Takes it from a copy of the facts.
-    take: fn(&mut Role),
     safe: bool,
     lost: ImpactKind,
     /// What the role no longer does.
@@ -31,7 +29,6 @@ const ATTRIBUTES: [Attribute; 5] = [
     Attribute {
         check: "ROL-04",
         keyword: "CREATEROLE",
-        take: |role| role.create_role = false,
         safe: false,
         lost: ImpactKind::RightLost,
         loses: "makes no roles, changes no passwords and grants no memberships any more",
@@ -39,7 +36,6 @@ const ATTRIBUTES: [Attribute; 5] = [
     Attribute {
         check: "ROL-05",
         keyword: "CREATEROLE",
-        take: |role| role.create_role = false,
         safe: false,
         lost: ImpactKind::RightLost,
         loses: "makes no roles and changes no passwords any more; the memberships that it may grant stay",
@@ -47,7 +43,6 @@ const ATTRIBUTES: [Attribute; 5] = [
     Attribute {
         check: "ROL-06",
         keyword: "BYPASSRLS",
-        take: |role| role.bypass_rls = false,
         safe: false,
         lost: ImpactKind::RowsHidden,
         loses: "sees only the rows that policies let it see; pg_dump as this role fails on tables with policies",
@@ -55,7 +50,6 @@ const ATTRIBUTES: [Attribute; 5] = [
     Attribute {
         check: "ROL-08",
         keyword: "REPLICATION",
-        take: |role| role.replication = false,
         safe: false,
         lost: ImpactKind::LoginRefused,
         loses: "makes no replication connection any more, and reads no replication slot; one that is open stays open",
@@ -63,7 +57,6 @@ const ATTRIBUTES: [Attribute; 5] = [
     Attribute {
         check: "ROL-09",
         keyword: "CREATEDB",
-        take: |role| role.create_db = false,
         safe: true,
         lost: ImpactKind::RightLost,
         loses: "makes no databases any more",
@@ -82,7 +75,6 @@ impl Kind for Attributes {
     fn propose(&self, planning: &Planning<'_>) -> Result<Vec<Draft>, Missing> {
         let roles = planning.context.facts.roles.here()?;
         let mut drafts = Vec::new();
-        let mut taken = Vec::new();
         for attribute in &ATTRIBUTES {
             for problem in planning.open(attribute.check) {
                 let Some(role) = role_called(roles.value, &problem.finding.subject.name) else {
@@ -96,11 +88,9 @@ impl Kind for Attributes {
                     drafts.push(by_hand(attribute, &problem, role, &why));
                     continue;
                 }
-                taken.push((drafts.len(), attribute, role));
                 drafts.push(draft(planning, attribute, &problem, role, roles.from));
             }
         }
-        note_revealed(planning, &mut drafts, &taken);
         Ok(drafts)
     }
 }
@@ -218,30 +208,4 @@ fn narrowed(planning: &Planning<'_>, problem: &Problem<'_>, role: &Role) -> Opti
         }])
         .approval(),
     )
-}
-
-/// What the roles' checks would report only then.
-fn note_revealed(
-    planning: &Planning<'_>,
-    drafts: &mut [Draft],
-    taken: &[(usize, &Attribute, &Role)],
-) {
-    if taken.is_empty() {
-        return;
-    }
-    let mut foresight = Foresight::new(planning);
-    for (_, attribute, role) in taken {
-        foresight.change_role(role.oid, attribute.take);
-    }
-    for (check, finding) in foresight.reveals() {
-        let about = taken
-            .iter()
-            .find(|(_, _, role)| quote_ident(&role.name) == finding.subject.name);
-        if let Some(draft) = about.and_then(|(at, ..)| drafts.get_mut(*at)) {
-            draft.notes.push(format!(
-                "{check} then has something to say: {}",
-                finding.detail
-            ));
-        }
-    }
 }

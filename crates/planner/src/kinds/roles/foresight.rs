@@ -1,9 +1,9 @@
 //! What the checks would say of other facts: a change is tried on a copy before it is proposed.
 
 use crate::planning::Planning;
-use pgattest_checks::{CHECKS, Context};
-use pgattest_model::facts::{Oid, Role, RoleSetting};
-use pgattest_model::{Collected, Facts, Finding, Status};
+use pgattest_checks::Context;
+use pgattest_model::facts::RoleSetting;
+use pgattest_model::{Collected, Facts};
 
 /// The facts of a plan, to be changed.
 pub(super) struct Foresight<'p, 'a> {
@@ -17,16 +17,6 @@ impl<'p, 'a> Foresight<'p, 'a> {
         Self {
             planning,
             facts: planning.context.facts.clone(),
-        }
-    }
-
-    /// Changes the role with the same identifier.
-    pub(super) fn change_role(&mut self, oid: Oid, change: impl FnOnce(&mut Role)) {
-        if let Some(role) = rows(&mut self.facts.roles)
-            .iter_mut()
-            .find(|role| role.oid == oid)
-        {
-            change(role);
         }
     }
 
@@ -47,27 +37,6 @@ impl<'p, 'a> Foresight<'p, 'a> {
                 .iter()
                 .any(|finding| finding.subject.name == subject)
         })
-    }
-
-    /// What checks of roles that pass would report: a superuser hides what is wrong with a role.
-    pub(super) fn reveals(&self) -> Vec<(&'static str, Finding)> {
-        let context = Context::new(&self.facts, self.planning.context.policy);
-        let passes = |id: &str| {
-            self.planning
-                .assessment
-                .checks
-                .iter()
-                .any(|result| result.meta.id == id && result.status() != Status::Fail)
-        };
-        CHECKS
-            .iter()
-            .filter(|check| check.meta().id.starts_with("ROL-") && passes(check.meta().id))
-            .filter_map(|check| Some((check.meta().id, check.assess(&context).ok()?)))
-            .flat_map(|(id, verdict)| {
-                let findings = verdict.findings().to_vec();
-                findings.into_iter().map(move |finding| (id, finding))
-            })
-            .collect()
     }
 }
 

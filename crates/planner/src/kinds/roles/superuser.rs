@@ -1,6 +1,5 @@
 //! SUPERUSER is taken from roles that nobody approved.
 
-use super::foresight::Foresight;
 use super::people::{at_work, is_own, is_service, listed, replicates, role_called};
 use super::property::Property;
 use crate::draft::Draft;
@@ -30,7 +29,6 @@ impl Kind for Superuser {
         let roles = planning.context.facts.roles.here()?;
         let taken = taken(planning)?;
         let paths = closed_paths(planning)?;
-        let mut foresight = (!taken.is_empty()).then(|| Foresight::new(planning));
         let mut drafts: BTreeMap<Oid, Draft> = BTreeMap::new();
         let mut by_hand = Vec::new();
         for problem in planning.open("ROL-01") {
@@ -41,24 +39,7 @@ impl Kind for Superuser {
                 by_hand.push(left(planning, &problem, role));
                 continue;
             }
-            if let Some(foresight) = foresight.as_mut() {
-                foresight.change_role(role.oid, |changed| {
-                    changed.superuser = false;
-                    for hidden in hidden(planning, role) {
-                        (hidden.take)(changed);
-                    }
-                });
-            }
             drafts.insert(role.oid, draft(planning, &problem, role)?);
-        }
-        for (check, finding) in foresight.iter().flat_map(Foresight::reveals) {
-            let about = role_called(roles.value, &finding.subject.name);
-            if let Some(draft) = about.and_then(|role| drafts.get_mut(&role.oid)) {
-                draft.notes.push(format!(
-                    "{check} then has something to say that the attribute hid: {}",
-                    finding.detail
-                ));
-            }
         }
         for problem in planning.open("ROL-25") {
             let about = role_called(roles.value, &problem.finding.subject.name);
@@ -170,29 +151,24 @@ fn left(planning: &Planning<'_>, problem: &Problem<'_>, role: &Role) -> Draft {
 struct Hidden {
     keyword: &'static str,
     held: fn(&Role) -> bool,
-    take: fn(&mut Role),
 }
 
 const HIDDEN: [Hidden; 4] = [
     Hidden {
         keyword: "CREATEDB",
         held: |role| role.create_db,
-        take: |role| role.create_db = false,
     },
     Hidden {
         keyword: "CREATEROLE",
         held: |role| role.create_role,
-        take: |role| role.create_role = false,
     },
     Hidden {
         keyword: "REPLICATION",
         held: |role| role.replication,
-        take: |role| role.replication = false,
     },
     Hidden {
         keyword: "BYPASSRLS",
         held: |role| role.bypass_rls,
-        take: |role| role.bypass_rls = false,
     },
 ];
 
