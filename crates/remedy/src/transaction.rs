@@ -5,6 +5,7 @@ use crate::error::ApplyError;
 use crate::journal::Entry;
 use crate::request::{Event, StepInfo};
 use crate::session::{open, patience, refused, run};
+use pgattest_model::plan::Need;
 use pgattest_wire::Connection;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +21,11 @@ const IN_PART: [&str; 2] = ["01007", "01006"];
 
 impl Engine<'_, '_> {
     /// Statements in one transaction, tried again when others held locks. Between two attempts nothing is held.
+    ///
+    /// Tables that are needed for ourselves are locked first, one after the other. Whoever locks several tables has an order of its
+    /// own; when ours is another, one waits for the other for ever, and the server ends that by refusing us. The table we then
+    /// waited for is one that others take earlier than one we had already: it comes first from then on, so that after a few such
+    /// refusals our order is theirs, and we wait at their first table, where nobody who waits for us holds what we need.
     pub(crate) async fn transaction(
         &mut self,
         info: &StepInfo,
@@ -27,13 +33,24 @@ impl Engine<'_, '_> {
         statements: &[(String, String)],
     ) -> Result<(), ApplyError> {
         let attempts = self.request.attempts.max(1);
+        let mut order = self.tables(info, database).await?;
+        let mut lessons = order.len().saturating_mul(2);
         let mut attempt = 1;
         loop {
             let begun = Instant::now();
-            let error = match self.attempt(info, database, statements).await {
+            let error = match self.attempt(info, database, &order, statements).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
+            if let Some(late) = order.iter().position(|table| met_at(&error, table))
+                && late > 0
+                && lessons > 0
+            {
+                lessons -= 1;
+                let table = order.remove(late);
+                order.insert(0, table);
+                continue;
+            }
             if attempt < attempts && error.is_passing() {
                 self.tell(&Event::Retried {
                     step: info,
@@ -49,10 +66,50 @@ impl Engine<'_, '_> {
         }
     }
 
+    /// The tables that a step needs for itself, as SQL, of those that this role may lock.
+    async fn tables(
+        &mut self,
+        info: &StepInfo,
+        database: Option<&str>,
+    ) -> Result<Vec<String>, ApplyError> {
+        const QUERY: &str = "SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_class AS c \
+            WHERE c.oid = pg_catalog.to_regclass($1::text)::pg_catalog.oid AND c.relkind IN ('r', 'p') \
+            AND pg_catalog.pg_has_role(c.relowner, 'USAGE')";
+        let mut wanted = Vec::new();
+        let changes = self.request.plan.changes.iter();
+        for change in changes.filter(|change| info.changes.contains(&change.id)) {
+            for need in &change.needs {
+                if let Need::Lock { mode, on } = need
+                    && mode == "ACCESS EXCLUSIVE"
+                    && !wanted.contains(on)
+                {
+                    wanted.push(on.clone());
+                }
+            }
+        }
+        if wanted.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let connection = open(self.request.options, database).await?;
+        let mut tables = Vec::new();
+        for table in wanted {
+            // What is no table's name (a function, what the plan itself makes) is not locked beforehand.
+            let found = crate::session::value(&connection, QUERY, &[&table]).await;
+            match found {
+                Ok(count) if count == "1" => tables.push(table),
+                Err(error) if error.is_cut() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let _ = connection.close().await;
+        Ok(tables)
+    }
+
     async fn attempt(
         &mut self,
         info: &StepInfo,
         database: Option<&str>,
+        tables: &[String],
         statements: &[(String, String)],
     ) -> Result<(), ApplyError> {
         let connection = open(self.request.options, database).await?;
@@ -64,6 +121,12 @@ impl Engine<'_, '_> {
             ),
         )
         .await?;
+        for table in tables {
+            if let Err(error) = run(&connection, &lock(table)).await {
+                let _ = connection.close().await;
+                return Err(error);
+            }
+        }
         connection.take_notices();
         for (change, statement) in statements {
             self.point("before a statement", change)?;
@@ -185,6 +248,17 @@ impl Engine<'_, '_> {
             attempt += 1;
         }
     }
+}
+
+/// The partitions of a table are not needed with it.
+fn lock(table: &str) -> String {
+    format!("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;")
+}
+
+/// Whether two waited for each other when this table was to be locked.
+fn met_at(error: &ApplyError, table: &str) -> bool {
+    error.sqlstate() == Some("40P01")
+        && matches!(error, ApplyError::Refused { statement, .. } if *statement == lock(table))
 }
 
 /// Whether what a statement makes is there already, or what it takes away is gone.

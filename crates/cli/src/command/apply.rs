@@ -145,11 +145,7 @@ impl Done<'_> {
             sealing::seal(&after, self.policy, Some(&changed), home, out, printer)?;
         }
         printer.result(&conclusion(self.before, &after, &held, self.recorded))?;
-        Ok(if good {
-            crate::CLEAN
-        } else {
-            crate::FOUND
-        })
+        Ok(if good { crate::CLEAN } else { crate::FOUND })
     }
 
     fn canary(&self, arguments: &ApplyArgs, printer: &Printer) -> Result<Vec<Tried>, Failure> {
