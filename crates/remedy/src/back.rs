@@ -15,7 +15,7 @@ use pgattest_model::plan::Action;
 impl Engine<'_, '_> {
     pub(crate) async fn take_back(&mut self) -> Result<Undone, ApplyError> {
         let found = begun(self.request, &self.journal)?;
-        let reversal = backward(self.request.plan, &self.to_take_back(&found).await?);
+        let reversal = backward(self.request.plan, &self.done_or_begun(&found).await?);
         let mut undone = Undone {
             taken_back: Vec::new(),
             left: Vec::new(),
@@ -63,7 +63,7 @@ impl Engine<'_, '_> {
     }
 
     /// What is done, and what may be.
-    async fn to_take_back(&mut self, found: &JournalState) -> Result<Vec<String>, ApplyError> {
+    async fn done_or_begun(&mut self, found: &JournalState) -> Result<Vec<String>, ApplyError> {
         let mut back = found.done.clone();
         let mut begun = found.open.clone();
         if let Some(restart) = self.restarted_since().await? {

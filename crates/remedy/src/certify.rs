@@ -43,7 +43,8 @@ impl Engine<'_, '_> {
             && let Some(places) = self.written_down(&change)
         {
             // Which of them an earlier process wrote nobody knows; from here on there are none.
-            put_back(&places)?;
+            check_ours(&places)?;
+            targets(&places).restore()?;
         }
         let targets = Targets::choose(&wanted.certificate, &wanted.key, &wanted.authority)?;
         let made = make(wanted.names, wanted.days)?;
@@ -74,12 +75,16 @@ impl Engine<'_, '_> {
         let Some(places) = self.written_down(change) else {
             return Ok(Vec::new());
         };
-        self.point("before putting back", change)?;
-        let outcome = put_back(&places);
-        // A file that somebody changed is left alone; of anything else some may be put back already.
-        self.unclear = !matches!(outcome, Ok(()) | Err(ApplyError::FileMoved { .. }));
-        outcome?;
-        self.point("after putting back", change)?;
+        check_ours(&places)?;
+        // Some may be put back and others not: the step stays open until all are.
+        self.unclear = true;
+        let targets = targets(&places);
+        for target in [&targets.authority, &targets.certificate, &targets.key] {
+            let path = target.path.display().to_string();
+            self.point("before putting back", &path)?;
+            target.restore()?;
+            self.point("after putting back", &path)?;
+        }
         Ok(effects(change, &places)?
             .into_iter()
             .map(|effect| Effect {
@@ -242,8 +247,8 @@ fn effects(change: &str, places: &Places) -> Result<Vec<Effect>, ApplyError> {
     Ok(effects)
 }
 
-/// Puts back what stood there. Refuses, and touches nothing, when somebody put a certificate of their own in the place of ours.
-fn put_back(places: &Places) -> Result<(), ApplyError> {
+/// Refuses when somebody put a certificate of their own in the place of ours.
+fn check_ours(places: &Places) -> Result<(), ApplyError> {
     for place in [&places.certificate, &places.authority] {
         if is_foreign(place)? {
             return Err(ApplyError::FileMoved {
@@ -251,6 +256,10 @@ fn put_back(places: &Places) -> Result<(), ApplyError> {
             });
         }
     }
+    Ok(())
+}
+
+fn targets(places: &Places) -> Targets {
     let target = |place: &Place| Target {
         path: place.path.clone(),
         backup: place.before.clone(),
@@ -260,8 +269,6 @@ fn put_back(places: &Places) -> Result<(), ApplyError> {
         certificate: target(&places.certificate),
         authority: target(&places.authority),
     }
-    .restore()?;
-    Ok(())
 }
 
 /// Whether a file is neither what we wrote nor what stood there before.

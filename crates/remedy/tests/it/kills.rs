@@ -289,7 +289,7 @@ shards! {
     killed_with_a_certificate_15_c: killed_while_applying(Certificate, 15, 2 of 4);
     killed_with_a_certificate_15_d: killed_while_applying(Certificate, 15, 3 of 4);
     killed_while_taking_back_a_certificate_15: killed_while_taking_back(Certificate, 15, 0 of 2);
-    no_room_for_a_certificate_15: no_room(Certificate, 15, 0 of 1);
+    no_room_for_a_certificate_15: no_room(Certificate, 15, 0 of 2);
     killed_while_applying_13: killed_while_applying(Everything, 13, 2 of 9);
     killed_while_applying_18: killed_while_applying(Everything, 18, 4 of 9);
     killed_while_taking_back_15_a: killed_while_taking_back(Everything, 15, 0 of 6);
