@@ -70,12 +70,17 @@ pub(super) fn cluster_wide(
     let Some(row) = for_all else {
         return Ok(vec![alter(planning, name, value)?]);
     };
-    let mut drafts = Vec::new();
-    if !below(planning, name)?.is_some_and(is_right) {
-        drafts.push(alter(planning, name, value)?);
+    let taken_away = super::overrides::reset(planning, row)?;
+    if below(planning, name)?.is_some_and(is_right) {
+        return Ok(vec![taken_away]);
     }
-    drafts.push(super::overrides::reset(planning, row)?);
-    Ok(drafts)
+    let mut below = alter(planning, name, value)?;
+    // With the wrong value below it, what is taken away closes nothing.
+    if let Action::ByHand(what) = &mut below.action {
+        what.push_str(&format!("; then ALTER ROLE ALL RESET {name};"));
+        return Ok(vec![below]);
+    }
+    Ok(vec![below, taken_away])
 }
 
 /// The value that files and defaults give a setting, whatever roles and databases have of their own. `None`: no file names it

@@ -1,6 +1,6 @@
 //! How new passwords are stored.
 
-use super::alter::cluster_wide;
+use super::alter::alter;
 use crate::draft::Draft;
 use crate::kind::Kind;
 use crate::planning::Planning;
@@ -24,22 +24,23 @@ impl Kind for PasswordEncryption {
     }
 
     fn propose(&self, planning: &Planning<'_>) -> Result<Vec<Draft>, Missing> {
-        // A role's or database's own value: `setting-overrides`.
         let Some(problem) = planning
             .open("SEC-06")
             .find(|problem| problem.finding.subject.name == NAME)
         else {
             return Ok(Vec::new());
         };
-        let value = SettingValue::One(SCRAM.to_owned());
-        let right = |value: &str| value.eq_ignore_ascii_case(SCRAM);
-        let proposed = cluster_wide(planning, NAME, value, right)?.into_iter();
-        Ok(proposed
-            .map(|draft| {
-                draft.closing([problem.closes()]).note(
-                    "passwords that are there stay as they are until they are set again, and then need client libraries that know SCRAM (libpq from 10)",
-                )
-            })
-            .collect())
+        // What is stored for a role, a database or, by ALTER ROLE ALL, for everybody: `role-settings`.
+        let stored = planning.context.facts.role_settings.here()?;
+        let mut for_all = stored
+            .iter()
+            .filter(|row| row.role == 0 && row.database == 0);
+        if for_all.any(|row| row.name.eq_ignore_ascii_case(NAME)) {
+            return Ok(Vec::new());
+        }
+        let draft = alter(planning, NAME, SettingValue::One(SCRAM.to_owned()))?;
+        Ok(vec![draft.closing([problem.closes()]).note(
+            "passwords that are there stay as they are until they are set again, and then need client libraries that know SCRAM (libpq from 10)",
+        )])
     }
 }

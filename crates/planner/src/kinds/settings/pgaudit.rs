@@ -347,12 +347,18 @@ fn level(planning: &Planning<'_>, problem: &Problem<'_>) -> Result<Vec<Draft>, M
         drafts.extend(cluster_wide(planning, "pgaudit.log_level", value, right)?);
     }
     let measured = Measured::of(planning);
+    // Where a person has to do one half, the other closes nothing by itself.
+    let needs_a_hand = drafts.iter().any(|draft| draft.risk == Risk::ByHand);
     Ok(drafts
         .into_iter()
         .map(|draft| {
-            let risk = draft.risk;
-            let draft = draft.closing([problem.closes()]);
-            match risk {
+            let is_by_hand = draft.risk == Risk::ByHand;
+            let draft = if is_by_hand == needs_a_hand {
+                draft.closing([problem.closes()])
+            } else {
+                draft
+            };
+            match draft.risk {
                 Risk::ByHand => draft,
                 _ => draft
                     .approval()
