@@ -54,6 +54,7 @@ impl Schema {
                 not_null: true,
                 has_default: false,
                 generated: String::new(),
+                domain_over: String::new(),
             });
         }
         self

@@ -115,6 +115,10 @@ pub struct Column {
     pub has_default: bool,
     /// `s` stored, `v` virtual (18), empty when not generated.
     pub generated: String,
+    /// What its type is a domain over, through all domains between and without a length: `character varying`. Empty when its type
+    /// is none, and in observations made before this was asked.
+    #[serde(default)]
+    pub domain_over: String,
 }
 
 /// One child of one parent.

@@ -186,6 +186,7 @@ mod tests {
             not_null: false,
             has_default: false,
             generated: String::new(),
+            domain_over: String::new(),
         }
     }
 

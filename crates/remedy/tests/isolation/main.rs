@@ -191,6 +191,65 @@ async fn only_the_remains_of_an_index_are_cleared_away() {
     assert_eq!(index().await, built);
 }
 
+/// A cast to the column's own type would cut the longer name off: one tenant would be another.
+#[tokio::test]
+async fn no_tenant_becomes_another_by_its_length() {
+    let cluster = Cluster::builder(15).start().await.unwrap();
+    let types = [
+        ("short", "varchar(3)"),
+        ("padded", "char(3)"),
+        ("domain", "tenant"),
+        ("of_domain", "tenant_of_tenant"),
+        ("numbered", "number"),
+        ("uuids", "named"),
+    ];
+    let mut state = String::from(
+        "CREATE ROLE app LOGIN PASSWORD 'app';
+         CREATE DOMAIN tenant AS varchar(3) NOT NULL; CREATE DOMAIN tenant_of_tenant AS tenant CHECK (value <> 'no');
+         CREATE DOMAIN number AS numeric(4,1); CREATE DOMAIN named AS uuid NOT NULL;\n",
+    );
+    for (table, of) in types {
+        let value = match of {
+            "number" => "12.5",
+            "named" => A,
+            _ => "abc",
+        };
+        state.push_str(&format!(
+            "CREATE TABLE {table} (tenant_id {of}, what text); INSERT INTO {table} VALUES ('{value}', 'theirs');
+             GRANT SELECT ON {table} TO app;\n"
+        ));
+    }
+    cluster.execute("postgres", &state).await.unwrap();
+    let plan = plan(&cluster, "RLS-01").await;
+    apply(&cluster, &plan).await;
+    let app = cluster.client_as("app", "postgres").await.unwrap();
+    for (table, of) in types {
+        let (own, other) = match of {
+            "number" => ("12.5", "12.54"),
+            "named" => (A, B),
+            _ => ("abc", "abcd"),
+        };
+        let what = format!("SELECT what FROM {table}");
+        for (tenant, expected) in [(own, &["theirs"][..]), (other, &[]), ("", &[])] {
+            app.batch_execute(&format!("SET \"app.current_tenant\" = '{tenant}'"))
+                .await
+                .unwrap();
+            assert_eq!(rows(&app, &what).await, expected, "{table}: {tenant}");
+        }
+    }
+    let assessment = assess(&cluster).await;
+    for check in ["RLS-01", "RLS-05", "RLS-06"] {
+        let mut results = assessment.checks.iter();
+        let result = results.find(|result| result.meta.id == check).unwrap();
+        assert_eq!(
+            result.verdict.status().words(),
+            "pass",
+            "{check}: {:?}",
+            result.verdict
+        );
+    }
+}
+
 async fn plan(cluster: &Cluster, check: &str) -> Plan {
     let collection = collect(&options(cluster), Limits::default(), |_| {})
         .await

@@ -29,7 +29,13 @@ impl TenantCondition {
             ));
         };
         let setting = setting(planning, database, column)?;
-        let Some(cast) = cast(&column.type_name) else {
+        // A cast to a domain has the length of what it is over, and its NOT NULL and CHECK would be errors.
+        let compared = if column.domain_over.is_empty() {
+            &column.type_name
+        } else {
+            &column.domain_over
+        };
+        let Some(cast) = cast(compared) else {
             return Err(format!(
                 "write a policy for {name}: its tenant column {} is of type {}, which no setting can be compared with safely",
                 quote_ident(&column.name),
