@@ -17,19 +17,19 @@ use std::time::{Duration, Instant};
 pub(crate) struct Size {
     /// Tables, a tenth of them with row security
     #[arg(long, default_value_t = 2_000)]
-    tables: u32,
+    pub(super) tables: u32,
     /// Roles, members of each other in chains
     #[arg(long, default_value_t = 200)]
-    roles: u32,
+    pub(super) roles: u32,
     /// Policies
     #[arg(long, default_value_t = 1_200)]
     policies: u32,
     /// Rounds; the median is shown
     #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
     /// Major version of the server
     #[arg(long, default_value_t = 15)]
-    postgres: u32,
+    pub(super) postgres: u32,
 }
 
 pub(super) fn run(size: &Size) -> Result<()> {
@@ -128,7 +128,7 @@ fn durations(observations: &[Observation]) -> Result<Vec<(i64, String)>> {
     Ok(all)
 }
 
-async fn fill(cluster: &Cluster, size: &Size) -> Result<()> {
+pub(super) async fn fill(cluster: &Cluster, size: &Size) -> Result<()> {
     let mut sql = String::new();
     let _ = write!(
         sql,
@@ -205,11 +205,11 @@ fn run_psql(cluster: &Cluster, script: &str) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(super) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn ratio(a: Duration, b: Duration) -> f64 {
+pub(super) fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod growth;
+mod plan;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -15,6 +16,8 @@ pub(crate) enum Bench {
     Growth(growth::Steps),
     /// Effective privileges of every role on every table, from made-up facts
     Access(access::Size),
+    /// Planning against assessing
+    Plan(plan::Size),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -22,6 +25,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Audit(size) => audit::run(size),
         Bench::Growth(steps) => growth::run(steps),
         Bench::Access(size) => access::run(size),
+        Bench::Plan(size) => plan::run(size),
     }
 }
 
