@@ -52,11 +52,11 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Look at a live PostgreSQL, judge it, and write reports and evidence
     Audit(AuditArgs),
-    /// Plan what to change so that an audit passes: shown with whom it affects and how to take it back; nothing is changed
+    /// Plan what to change so that an audit passes: each change with whom it affects and how to take it back; changes nothing
     Plan(PlanArgs),
-    /// Make the changes of a plan: step by step, each with a way back, and hold them to what the plan promised
+    /// Make the changes of a plan step by step, then audit again: a plan that does not hold is taken back
     Apply(ApplyArgs),
-    /// Take back what a plan changed
+    /// Take back what a plan changed, the last change first
     Undo(UndoArgs),
     /// Try on the live system what settings only promise
     #[command(subcommand)]

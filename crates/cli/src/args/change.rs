@@ -5,8 +5,14 @@ use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "The cluster is only read. What is in the file stays; what init adds is marked `inferred`, for somebody to read and \
+decide. Exit codes: 0 written, or nothing to add, 2 there is something to add and --yes was not given, or the job could not be done."
+)]
 pub(crate) struct InitArgs {
     /// A connection string as psql takes it: a URL, `key=value` pairs, or a database's name
+    ///
+    /// What it leaves out comes from `service=`, the PG* environment variables and the password file, as in psql.
     #[arg(value_name = "CONNECTION")]
     pub(crate) connection: Option<String>,
     /// The file to write, or to add to: what stands in it is kept [default: ./pgattest.toml]
@@ -15,10 +21,10 @@ pub(crate) struct InitArgs {
     /// A log of the server's with its logins (`log_connections`), to know more programs than those connected now. Repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) connection_log: Vec<PathBuf>,
-    /// Write to standard output, and leave every file alone
+    /// Write the whole policy to standard output, and leave every file alone
     #[arg(long)]
     pub(crate) print: bool,
-    /// Add to a file that is there without asking to be run again
+    /// Add to a file that is there; without it, what would be added is only shown
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -32,47 +38,52 @@ pub(crate) struct ApplyArgs {
     /// The plan, as `pgattest plan --out FILE` made it
     #[arg(value_name = "PLAN")]
     pub(crate) plan: PathBuf,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
     /// The policy that the plan was made by [default: ./pgattest.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// Change without asking: the plan was read
+    /// Do not ask: the plan was read
     #[arg(long, short)]
     pub(crate) yes: bool,
     /// Go on where an earlier run stopped: at a restart, or by a crash
     #[arg(long)]
     pub(crate) resume: bool,
-    /// A login that the new `pg_hba.conf` refuses, as the plan names it, and that may be refused. Repeatable
+    /// A login that will be refused and may be, as the plan names it: without this the plan is not begun. Repeatable
     #[arg(long, value_name = "LOGIN")]
     pub(crate) accept: Vec<String>,
-    /// Leave the changes in place although the plan did not hold
+    /// Leave the changes in place even if the plan did not hold, or a service fails
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Where the policy's services are tried, as a connection string [default: where CONNECTION leads]
+    /// Where the policy's services log in to be tried, as a connection string; their passwords come from the password file
+    /// [default: where CONNECTION leads]
     #[arg(long, value_name = "CONNECTION")]
     pub(crate) services_at: Option<String>,
     /// Seal an evidence package with the audits before and after into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 everything is taken back, 1 something stays, and is named, 2 it could not be done; running it again \
+goes on."
+)]
 pub(crate) struct UndoArgs {
-    /// The plan that was applied
+    /// The plan that was applied, in whole or in part
     #[arg(value_name = "PLAN")]
     pub(crate) plan: PathBuf,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-    /// Take back without asking
+    /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 /// How to change a server.
 #[derive(Args, Debug)]
 pub(crate) struct ChangeArgs {
-    /// A connection string as `audit` takes it; the role that changes. Its way in is kept open
+    /// A connection string as `audit` takes it, of the role that makes the changes; its own way in is kept open
     #[arg(value_name = "CONNECTION")]
     pub(crate) connection: Option<String>,
     /// The server's files are on this machine, and may be written: they are then replaced by renaming

@@ -1,5 +1,7 @@
 //! `pgattest verify`: signatures, digests and proofs, then every verdict again.
 
+mod change;
+
 use crate::args::VerifyArgs;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
@@ -122,33 +124,10 @@ fn perform_again(package: &Package, signer: &PublicKey) -> Result<Vec<String>, F
     differences.extend(miscounted(&audit));
     if let Some(before) = &before {
         differences.extend(miscounted(before));
-        differences.extend(change_again(package, before, &audit)?);
+        differences.extend(change::again(package, before, &audit)?);
     }
     differences.extend(other_documents(package, &documents)?);
     differences.extend(envelope(package, &audit, before.as_ref())?);
-    Ok(differences)
-}
-
-/// What the package says of a change, and the audits before and after it do not.
-fn change_again(package: &Package, before: &Audit, after: &Audit) -> Result<Vec<String>, Failure> {
-    let stored = |path: &str| {
-        package
-            .file(path)
-            .map(String::from_utf8_lossy)
-            .ok_or_else(|| fail(format!("the package has no {path}")))
-    };
-    let mut differences: Vec<String> = Vec::new();
-    let mut found = json::diff(&stored("before/verdicts.json")?, &json::render(before))
-        .doing(|| "before/verdicts.json cannot be compared".to_owned())?;
-    found.sort_by_key(|difference| weight(&difference.path));
-    differences.extend(
-        found
-            .into_iter()
-            .map(|one| format!("before/verdicts.json {}: {}", one.path, one.words)),
-    );
-    if before.target.system_identifier != after.target.system_identifier {
-        differences.push("before/ and the package are of two clusters".to_owned());
-    }
     Ok(differences)
 }
 

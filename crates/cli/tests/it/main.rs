@@ -7,12 +7,16 @@
 
 mod access;
 mod auditor_role;
+mod canary;
+mod change_package;
+mod changing;
 mod errors;
 mod grants;
 mod hardened;
 mod hba;
 mod help;
 mod hostile;
+mod init;
 mod ledger;
 mod matrix;
 mod permissive;

@@ -377,7 +377,7 @@ pub(crate) struct Forged {
 }
 
 impl Forged {
-    fn file(&mut self, path: &str) -> &mut Vec<u8> {
+    pub(crate) fn file(&mut self, path: &str) -> &mut Vec<u8> {
         let found = self.request.files.iter_mut().find(|file| file.path == path);
         &mut found.unwrap_or_else(|| panic!("no {path}")).bytes
     }
@@ -389,7 +389,7 @@ impl Forged {
         *bytes = text.replacen(from, to, 1).into_bytes();
     }
 
-    fn json(&mut self, path: &str, edit: impl Fn(&mut Value)) {
+    pub(crate) fn json(&mut self, path: &str, edit: impl Fn(&mut Value)) {
         let bytes = self.file(path);
         let mut value: Value = serde_json::from_slice(bytes).unwrap();
         edit(&mut value);
