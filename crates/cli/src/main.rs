@@ -30,7 +30,12 @@ fn main() -> ExitCode {
     let printer = printer::Printer::new(cli.output);
     let code = command::run(cli.command, &printer).unwrap_or_else(|failure| {
         match &failure.rendered {
-            Some(text) => printer.rendered(text),
+            Some(text) => {
+                printer.rendered(text);
+                if let Some(hint) = &failure.hint {
+                    printer.hint(hint);
+                }
+            }
             None => printer.error(&failure.error, failure.hint.as_deref()),
         }
         UNDONE

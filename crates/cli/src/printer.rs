@@ -92,6 +92,12 @@ impl Printer {
         self.stderr(&format!("{text}\n"));
     }
 
+    /// What to do next, below a text that was rendered for a person already.
+    pub(crate) fn hint(&self, text: &str) {
+        let text = visible_lines(text);
+        self.stderr(&format!("{} {text}\n", label("hint:", AnsiColor::Cyan)));
+    }
+
     /// Whether standard output shows colours.
     pub(crate) fn stdout_has_color(&self) -> bool {
         match self.color {

@@ -240,7 +240,12 @@ fn summary(plan: &Plan) -> String {
         .filter(|change| change.risk != Risk::ByHand)
         .flat_map(|change| &change.impact)
         .filter(|impact| impact.kind == ImpactKind::LoginRefused)
-        .map(|impact| format!("  would be refused: {}", visible(&impact.detail)))
+        .map(|impact| {
+            visible(&format!(
+                "  would be refused: {}: {}",
+                impact.subject, impact.detail
+            ))
+        })
         .collect();
     lines.extend(refused);
     lines.join("\n")

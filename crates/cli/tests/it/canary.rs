@@ -108,21 +108,18 @@ async fn whoever_would_be_refused_is_named_and_has_to_be_accepted() {
     let cluster = with_tls(hba).await;
     let dsn = cluster.dsn_tls("postgres", pgattest_testkit::SUPERUSER_PASSWORD, "postgres");
     let desk = Desk::new();
-    desk.write(
-        "pgattest.toml",
-        "[transport]\ntrusted_networks = [\"127.0.0.1/32\"]\n",
-    );
-    let clear = Login::new("app").password("app-only").tcp();
+    // Its password is stored as MD5: a rule that asks for SCRAM cannot let it in.
+    cluster
+        .execute(
+            "postgres",
+            "SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'old-only'",
+        )
+        .await
+        .unwrap();
+    let clear = Login::new("old").password("old-only").tcp();
     let _session = cluster.connect(&clear).await.unwrap();
-    desk.run(&[
-        "plan",
-        &dsn,
-        "--only",
-        "HBA-01,HBA-02,HBA-03,HBA-07,ENC-01",
-        "--out",
-        "plan.json",
-    ])
-    .assert_code(1);
+    desk.run(&["plan", &dsn, "--only", "HBA-03", "--out", "plan.json"])
+        .assert_code(1);
     let plan: Value = serde_json::from_slice(&fs::read(desk.path("plan.json")).unwrap()).unwrap();
     let refused: Vec<String> = plan["changes"]
         .as_array()

@@ -14,9 +14,13 @@ const HOSTILE: &str = r#"
 superusers = [""evil""]" LOGIN SUPERUSER;
     CREATE ROLE "a'b\N é
 [[waiver]]" LOGIN;
-    CREATE TABLE public."x"".""y
+    CREATE SCHEMA odd;
+    CREATE TABLE odd."x"".""y
 z" (tenant_id uuid, email text);
-    GRANT SELECT ON public."x"".""y
+    CREATE TABLE odd.unread (id int);
+    GRANT USAGE ON SCHEMA odd TO "a'b\N é
+[[waiver]]";
+    GRANT SELECT ON odd."x"".""y
 z" TO "a'b\N é
 [[waiver]]";
 "#;

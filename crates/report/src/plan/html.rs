@@ -27,8 +27,12 @@ pub fn render(plan: &Plan) -> String {
             .impact
             .iter()
             .flat_map(|(kind, all)| {
-                all.iter()
-                    .map(|impact| (view::impact_words(*kind), visible(&impact.detail)))
+                all.iter().map(|impact| {
+                    (
+                        view::impact_words(*kind),
+                        visible(&view::impact_text(impact)),
+                    )
+                })
             })
             .collect(),
         sections: view::sections(plan).iter().map(section).collect(),
@@ -136,7 +140,12 @@ fn line(number: usize, change: &Change) -> ChangeLine {
         impact: change
             .impact
             .iter()
-            .map(|impact| (view::impact_words(impact.kind), visible(&impact.detail)))
+            .map(|impact| {
+                (
+                    view::impact_words(impact.kind),
+                    visible(&view::impact_text(impact)),
+                )
+            })
             .collect(),
         notes: change.notes.iter().map(|note| visible(note)).collect(),
     }

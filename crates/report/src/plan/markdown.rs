@@ -60,7 +60,7 @@ fn asked(page: &mut String, summary: &Summary<'_>) {
                     page,
                     "- **{}**: {}",
                     view::impact_words(*kind),
-                    code(&impact.detail)
+                    code(&view::impact_text(impact))
                 );
             }
             more(page, all.len(), SHOWN);
@@ -123,7 +123,7 @@ fn change(page: &mut String, number: usize, change: &Change) {
             page,
             "- **{}**: {}",
             view::impact_words(impact.kind),
-            code(&impact.detail)
+            code(&view::impact_text(impact))
         );
     }
     more(page, change.impact.len(), SHOWN);

@@ -115,7 +115,7 @@ fn summarize(page: &mut Page, summary: &Summary<'_>, cut: Cut) {
             page.entry(
                 &Lead::indent(2).cell(impact_style(*kind), label, LABEL),
                 PLAIN,
-                &impact.detail,
+                &view::impact_text(impact),
             );
         }
         more(page, 2 + LABEL, all.len(), cut.of(FEW));
@@ -156,7 +156,11 @@ fn change(page: &mut Page, number: usize, change: &Change, cut: Cut) {
         page.entry(
             &under(label),
             PLAIN,
-            &format!("{}: {}", view::impact_words(impact.kind), impact.detail),
+            &format!(
+                "{}: {}",
+                view::impact_words(impact.kind),
+                view::impact_text(impact)
+            ),
         );
     }
     more(page, UNDER + WORD, change.impact.len(), cut.of(FEW));

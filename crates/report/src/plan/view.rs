@@ -116,7 +116,7 @@ fn impact(plan: &Plan) -> Vec<(ImpactKind, Vec<&Impact>)> {
                 .changes
                 .iter()
                 .flat_map(|change| &change.impact)
-                .filter(|impact| impact.kind == kind && seen.insert(&impact.detail))
+                .filter(|impact| impact.kind == kind && seen.insert(impact_text(impact)))
                 .collect();
             (!of_kind.is_empty()).then_some((kind, of_kind))
         })
@@ -200,6 +200,14 @@ pub(super) const fn impact_words(kind: ImpactKind) -> &'static str {
         ImpactKind::Slowed => "slowed",
         ImpactKind::MoreLogged => "more logged",
         ImpactKind::Unknown => "not known",
+    }
+}
+
+/// What happens to whom. A login is named as `apply --accept` takes it. Not yet harmless.
+pub(super) fn impact_text(impact: &Impact) -> String {
+    match impact.kind {
+        ImpactKind::LoginRefused => format!("{}: {}", impact.subject, impact.detail),
+        _ => impact.detail.clone(),
     }
 }
 
