@@ -54,7 +54,7 @@ pub fn plan(
 ) -> Plan {
     let planning = Planning::new(Context::new(facts, policy), assessment, options);
     let Proposed { drafts, hindrances } =
-        what_if::complete(&planning, propose(&planning, |_| true));
+        what_if::complete(&planning, &propose(&planning, |_| true));
     let changes = order::arrange(drafts);
     let closed: BTreeSet<_> = changes
         .iter()

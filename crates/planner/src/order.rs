@@ -25,7 +25,7 @@ pub(crate) fn arrange(drafts: Vec<(&'static str, Draft)>) -> Vec<Change> {
         }
         places.push(changes.len());
         changes.push(Change {
-            id: unused(&mut names, format!("{kind}-{digest}")),
+            id: unused(&mut names, &format!("{kind}-{digest}")),
             kind: kind.to_owned(),
             title: draft.title,
             stage: draft.stage,
@@ -56,8 +56,8 @@ pub(crate) fn arrange(drafts: Vec<(&'static str, Draft)>) -> Vec<Change> {
 }
 
 /// The name, or the name with a number where another change has it: eight hex digits do not tell ten thousand changes apart.
-fn unused(names: &mut HashSet<String>, name: String) -> String {
-    let mut unused = name.clone();
+fn unused(names: &mut HashSet<String>, name: &str) -> String {
+    let mut unused = name.to_owned();
     let mut number = 1;
     while !names.insert(unused.clone()) {
         number += 1;

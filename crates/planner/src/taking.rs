@@ -25,8 +25,11 @@ pub(crate) enum Taking {
 /// Everything that some drafts take.
 pub(crate) type Taken = BTreeSet<Taking>;
 
-/// The words of `ALTER ROLE`, and what they do to a role.
-const ATTRIBUTES: [(&str, fn(&mut Role)); 6] = [
+/// A word of `ALTER ROLE`, and what it does to a role.
+type Attribute = (&'static str, fn(&mut Role));
+
+/// Those that take something.
+const ATTRIBUTES: [Attribute; 6] = [
     ("NOSUPERUSER", |role| role.superuser = false),
     ("NOBYPASSRLS", |role| role.bypass_rls = false),
     ("NOCREATEROLE", |role| role.create_role = false),
@@ -128,35 +131,6 @@ impl Takings {
         self.names.get(&oid).map(String::as_str)
     }
 
-    /// A copy of the facts without what is taken.
-    pub(crate) fn apply(&self, facts: &Facts, taken: &Taken) -> Facts {
-        let mut facts = facts.clone();
-        let mut attributes: HashMap<Oid, Vec<usize>> = HashMap::new();
-        for taking in taken {
-            if let Taking::Attribute(role, at) = taking {
-                attributes.entry(*role).or_default().push(*at);
-            }
-        }
-        if let Collected::Here { value, .. } = &mut facts.roles {
-            for role in value {
-                let lost = attributes.get(&role.oid).into_iter().flatten();
-                for (_, take) in lost.filter_map(|at| ATTRIBUTES.get(*at)) {
-                    take(role);
-                }
-            }
-        }
-        if let Collected::Here { value, .. } = &mut facts.memberships {
-            value.retain(|row| {
-                !taken.contains(&Taking::Membership {
-                    role: row.role,
-                    member: row.member,
-                    grantor: row.grantor,
-                })
-            });
-        }
-        facts
-    }
-
     /// Words are taken off the end as long as they are attributes; what is left must be a role's name. A quoted name ends in a
     /// quote, and so never in one of the words.
     fn attributes(&self, statement: &str) -> Vec<Taking> {
@@ -177,6 +151,35 @@ impl Takings {
             .map(|at| Taking::Attribute(*role, at))
             .collect()
     }
+}
+
+/// A copy of the facts without what is taken.
+pub(crate) fn without(facts: &Facts, taken: &Taken) -> Facts {
+    let mut facts = facts.clone();
+    let mut attributes: HashMap<Oid, Vec<usize>> = HashMap::new();
+    for taking in taken {
+        if let Taking::Attribute(role, at) = taking {
+            attributes.entry(*role).or_default().push(*at);
+        }
+    }
+    if let Collected::Here { value, .. } = &mut facts.roles {
+        for role in value {
+            let lost = attributes.get(&role.oid).into_iter().flatten();
+            for (_, take) in lost.filter_map(|at| ATTRIBUTES.get(*at)) {
+                take(role);
+            }
+        }
+    }
+    if let Collected::Here { value, .. } = &mut facts.memberships {
+        value.retain(|row| {
+            !taken.contains(&Taking::Membership {
+                role: row.role,
+                member: row.member,
+                grantor: row.grantor,
+            })
+        });
+    }
+    facts
 }
 
 /// The rows of a group; none of one that is missing.

@@ -7,12 +7,12 @@ use crate::kinds;
 use crate::order;
 use crate::owning::hand_over;
 use crate::planning::{Planning, Problem, open};
-use crate::taking::{Taken, Takings};
+use crate::taking::{Taken, Takings, without};
 use crate::{Proposed, propose};
 use pgattest_checks::{Context, assess, registry, review_policy};
 use pgattest_model::ident::quote_ident;
 use pgattest_model::plan::{Action, Closes, Risk};
-use pgattest_model::{Assessment, Facts, Finding, Fingerprint, Status, SubjectKind};
+use pgattest_model::{Assessment, CheckResult, Facts, Finding, Fingerprint, Status, SubjectKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often what was uncovered is planned for: what is done about it may uncover more.
@@ -29,7 +29,7 @@ struct Uncovered {
 }
 
 /// The drafts for what is wrong now, with those for what they uncover.
-pub(crate) fn complete(planning: &Planning<'_>, first: Proposed) -> Proposed {
+pub(crate) fn complete(planning: &Planning<'_>, first: &Proposed) -> Proposed {
     let takings = Takings::of(planning.context.facts);
     // By the name of the change, why it is left to a person.
     let mut held: BTreeMap<String, String> = BTreeMap::new();
@@ -67,7 +67,7 @@ fn rounds(planning: &Planning<'_>, takings: &Takings, proposed: &mut Proposed) -
         if taken == done {
             break;
         }
-        let facts = takings.apply(planning.context.facts, &taken);
+        let facts = without(planning.context.facts, &taken);
         done = taken;
         let then = judge(planning, &facts);
         uncovered = open(&then)
@@ -94,7 +94,7 @@ fn remaining(
     takings: &Takings,
     drafts: &[(&'static str, Draft)],
 ) -> BTreeSet<Fingerprint> {
-    let mut facts = takings.apply(planning.context.facts, &takings.of_drafts(drafts));
+    let mut facts = without(planning.context.facts, &takings.of_drafts(drafts));
     hand_over(&mut facts, drafts);
     let then = judge(planning, &facts);
     open(&then)
@@ -349,7 +349,7 @@ impl<'t, 'a> Trials<'t, 'a> {
                 return Vec::new();
             };
             let now = &self.planning.context;
-            let facts = slot.get_or_insert_with(|| self.takings.apply(now.facts, taken));
+            let facts = slot.get_or_insert_with(|| without(now.facts, taken));
             let context = Context::new(facts, now.policy);
             registry::find(one.check)
                 .and_then(|check| check.assess(&context).ok())
@@ -367,7 +367,7 @@ fn status(planning: &Planning<'_>, check: &str) -> Status {
     let mut checks = planning.assessment.checks.iter();
     checks
         .find(|result| result.meta.id == check)
-        .map_or(Status::NotAssessed, |result| result.status())
+        .map_or(Status::NotAssessed, CheckResult::status)
 }
 
 /// Leaves changes to a person.
