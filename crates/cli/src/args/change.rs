@@ -100,7 +100,8 @@ pub(crate) struct ChangeArgs {
     /// The longest that a restart is waited for, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) restart_timeout: u32,
-    /// The longest that a statement waits for a lock, in milliseconds: the application waits behind it
+    /// The longest that a statement waits for a lock, in milliseconds: the application waits behind it. In transactions at most
+    /// half of the shortest `deadlock_timeout` of any role
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(crate) lock_timeout: u32,
     /// How often a transaction is tried that meets a lock

@@ -191,12 +191,15 @@ fn may_begin(arguments: &ApplyArgs, folder: &Path) -> Result<bool, Failure> {
             .hint(format!("pgattest apply {plan}"))),
         (Some(Phase::Undone), true) => Err(fail("this plan was taken back: there is nothing to go on with")
             .hint("make another plan: what it was made from may have changed")),
-        (Some(Phase::Applied), _) => Err(fail("this plan is applied already")
-            .hint(format!("take it back with `pgattest undo {plan}`, or make another"))),
+        (Some(Phase::Applied), false) => Err(fail("this plan is applied already").hint(format!(
+            "hold it to its claims again with `pgattest apply --resume {plan}`, take it back with `pgattest undo {plan}`, or \
+             make another"
+        ))),
         (Some(Phase::Undoing), _) => Err(fail("this plan is being taken back").hint(format!(
             "finish that first: pgattest undo {plan}"
         ))),
-        (Some(Phase::Applying | Phase::WaitingForRestart), true) => Ok(true),
+        // An earlier run may have ended before the audit that the plan is held to.
+        (Some(Phase::Applying | Phase::WaitingForRestart | Phase::Applied), true) => Ok(true),
         (Some(phase @ (Phase::Applying | Phase::WaitingForRestart)), false) => {
             Err(fail(format!("this plan is {}", phase.as_str())).hint(format!(
                 "go on with `pgattest apply --resume {plan}`, or take it back with `pgattest undo {plan}`"
@@ -219,9 +222,10 @@ fn summary(plan: &Plan) -> String {
         .filter(|change| change.risk != Risk::ByHand)
         .map(|change| change.closes.len())
         .sum();
-    let needs_restart = plan.changes.iter().any(|change| {
-        change.risk != Risk::ByHand && change.needs.iter().any(|need| *need == Need::Restart)
-    });
+    let needs_restart = plan
+        .changes
+        .iter()
+        .any(|change| change.risk != Risk::ByHand && change.needs.contains(&Need::Restart));
     let changes = count(Risk::Safe) + count(Risk::Approval);
     let mut lines = vec![format!(
         "{} for {}: {} safe, {} to be approved; {} left to people",

@@ -163,8 +163,11 @@ async fn there_and_back(major: u32) {
         &twice,
         &["this plan is applied already", "pgattest undo plan.json"],
     );
+    // An earlier run may have ended before it held the plan to its claims: nothing is left to do but that.
     let resumed = site.apply(&["--yes", "--resume"]);
-    resumed.assert_code(2);
+    resumed.assert_code(0);
+    told(&resumed, &["Auditing again"]);
+    assert_eq!(site.ledger(), recorded);
 
     let undone = site.undo(&["--yes"]);
     undone.assert_code(0);

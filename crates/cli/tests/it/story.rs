@@ -4,6 +4,7 @@
 use crate::permissive::demo;
 use crate::support::{Answer, Desk, Report, packages, python, repository, start};
 use pgattest_testkit::{Cluster, Login, PgBouncer, PoolMode, PoolerAuth};
+use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ impl Application {
     /// Waits until it got on since now.
     fn works(&self) {
         let seen = self.said().matches("progress:").count();
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_mins(1);
         while self
             .said()
             .lines()
@@ -100,7 +101,7 @@ fn map_accounts(cluster: &Cluster) {
     };
     let mut text = format!("demo {own} postgres\n");
     if cluster.os_user() != own {
-        text.push_str(&format!("demo {} postgres\n", cluster.os_user()));
+        let _ = writeln!(text, "demo {} postgres", cluster.os_user());
     }
     cluster.write_ident(&text).unwrap();
     cluster.reload().unwrap();

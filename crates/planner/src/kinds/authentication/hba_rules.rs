@@ -244,7 +244,11 @@ impl Proposal<'_, '_, '_> {
             impact.push(Impact {
                 kind,
                 subject: words(login),
-                detail: format!("{}, {times}: {why}", words(login)),
+                // Who would be refused is shown by its subject, which `--accept` takes.
+                detail: match kind {
+                    ImpactKind::LoginRefused => format!("{times}: {why}"),
+                    _ => format!("{}, {times}: {why}", words(login)),
+                },
                 observations: observation.iter().chain(from).cloned().collect(),
             });
         }
@@ -286,13 +290,12 @@ impl Proposal<'_, '_, '_> {
                     VerifierKind::Md5 => "a password that is stored as MD5",
                     _ => "no password",
                 };
-                let name = visible(&quote_ident(&role.name));
                 Some(Impact {
                     kind: ImpactKind::LoginRefused,
                     detail: format!(
-                        "role {name} comes in by {place} now and cannot any more: it has {has}; no log shows whether it does"
+                        "comes in by {place} now and cannot any more: it has {has}; no log shows whether it does"
                     ),
-                    subject: name,
+                    subject: visible(&quote_ident(&role.name)),
                     observations: observations.to_vec(),
                 })
             })
@@ -303,9 +306,7 @@ impl Proposal<'_, '_, '_> {
             losing.push(Impact {
                 kind: ImpactKind::LoginRefused,
                 subject: format!("{more} more roles"),
-                detail: format!(
-                    "{more} more roles have no SCRAM password and cannot come in any more"
-                ),
+                detail: "have no SCRAM password and cannot come in any more".to_owned(),
                 observations: observations.to_vec(),
             });
         }

@@ -7,6 +7,7 @@ use pgattest_model::Missing;
 use pgattest_model::facts::{FileSetting, Setting};
 use pgattest_model::ident::{quote_literal, visible};
 use pgattest_model::plan::{Action, Need, SettingValue, Stage, Undo};
+use std::fmt::Write as _;
 
 /// Settings whose value in a file is a list of quoted names, which `ALTER SYSTEM` takes one by one.
 const LISTS: [&str; 3] = [
@@ -77,7 +78,7 @@ pub(super) fn cluster_wide(
     let mut below = alter(planning, name, value)?;
     // With the wrong value below it, what is taken away closes nothing.
     if let Action::ByHand(what) = &mut below.action {
-        what.push_str(&format!("; then ALTER ROLE ALL RESET {name};"));
+        let _ = write!(what, "; then ALTER ROLE ALL RESET {name};");
         return Ok(vec![below]);
     }
     Ok(vec![below, taken_away])
