@@ -13,6 +13,7 @@ use pgattest_remedy::{ApplyError, Hands, perform};
 use pgattest_testkit::Cluster;
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 const A: &str = "00000000-0000-0000-0000-00000000000a";
@@ -214,10 +215,11 @@ async fn no_tenant_becomes_another_by_its_length() {
             "named" => A,
             _ => "abc",
         };
-        state.push_str(&format!(
+        let _ = writeln!(
+            state,
             "CREATE TABLE {table} (tenant_id {of}, what text); INSERT INTO {table} VALUES ('{value}', 'theirs');
-             GRANT SELECT ON {table} TO app;\n"
-        ));
+             GRANT SELECT ON {table} TO app;"
+        );
     }
     cluster.execute("postgres", &state).await.unwrap();
     let plan = plan(&cluster, "RLS-01").await;
