@@ -77,7 +77,7 @@ async fn services_log_in_through_tls_with_their_own_passwords() {
     worked.assert_code(0);
     told(
         &worked,
-        &["app in postgres: logged in through TLS, 2 declared statements worked"],
+        &["app in postgres: logged in through TLS, its 2 declared statements worked"],
     );
     // It was tried, and nothing of it stays.
     assert_eq!(cluster.query_value("postgres", count).await.unwrap(), "0");

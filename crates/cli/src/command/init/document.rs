@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn what_somebody_wrote_stays_to_the_byte() {
         let mine = "# mine\n[tenancy]   # here\ncolumn='org'\n\n[[classification]]\nclass = \"private\"\ncolumns = [\"public.a.*\"]\n\
-                    [[service]]\nrole = \"app\\n[[waiver]]\"\n";
+                    [[service]]\nrole = \"app\\n[[waiver]]\"\ndatabases = [\"shop\"]\n";
         let text = merge(mine, &inferred()).unwrap();
         for line in mine.lines() {
             assert!(text.lines().any(|kept| kept == line), "{line}: {text}");
