@@ -53,7 +53,14 @@ fn whoever_is_in_a_database_stays_in_when_it_is_closed() -> Result<()> {
             count: 3,
         });
         let plan = plan(cluster, &policy, "GRN-07", &logins).await?;
-        let change = plan.changes.first().context("nothing is planned")?;
+        // The plan also gives the service its way in through a group. Nobody may be locked out when the closing is all that is
+        // applied, so it is tried by itself.
+        let mut closing = plan
+            .changes
+            .iter()
+            .filter(|change| change.closes.iter().any(|one| one.check == "GRN-07"));
+        let change = closing.next().context("nothing closes it")?;
+        assert!(closing.next().is_none(), "it is closed twice");
         assert_eq!(
             statements(&change.action),
             [
