@@ -6,8 +6,11 @@ use crate::printer::Printer;
 use pgattest_evidence::{ChangeEntry, Ledger, StoredKey};
 use pgattest_ledger::entry::{CHANGE, ENTRY_SCHEMA};
 use pgattest_model::ident::visible;
-use pgattest_remedy::{Effect, Event, Observer};
+use pgattest_remedy::{Effect, Event, Observer, StepInfo};
 use serde_json::{Value, json};
+
+/// Changes of one step that are named.
+const TITLES: usize = 2;
 
 /// Longest text of one side of an entry, in bytes: a ledger's entry is short. What is longer is in the journal.
 const LONG: usize = 2_000;
@@ -45,6 +48,19 @@ impl<'a> Teller<'a> {
     /// How many steps the ledger has now, and why it could not take one, when that happened.
     pub(crate) fn finish(self) -> (usize, Result<(), Failure>) {
         (self.recorded, self.failure.map_or(Ok(()), Err))
+    }
+
+    /// What a step does; of many changes the first ones, as the plan has them all.
+    fn title(&self, step: &StepInfo) -> String {
+        let titles: Vec<&str> = step.title.split("; ").collect();
+        let more = titles.len().saturating_sub(TITLES);
+        if more == 0 || self.printer.verbose {
+            return step.title.clone();
+        }
+        format!(
+            "{}; and {more} more",
+            titles.get(..TITLES).unwrap_or(&titles).join("; ")
+        )
     }
 
     fn record(&mut self, changes: &[String], effects: &[Effect], undo: bool) {
@@ -112,7 +128,7 @@ impl Observer for Teller<'_> {
                     "{:>3}/{}  {way}{}",
                     step.index,
                     step.total,
-                    visible(&step.title)
+                    visible(&self.title(step))
                 ));
             }
             Event::Waiting { what } => self.printer.note(&format!("       {}", visible(what))),
