@@ -10,8 +10,10 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pgattest_access::Right;
 use pgattest_catalog::auditor::DEFAULT_ROLE;
+use pgattest_collect::Limits;
 use pgattest_model::Severity;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Audits PostgreSQL for SOC 2 and hands over evidence that anyone can re-perform.
 #[derive(Debug, Parser)]
@@ -44,6 +46,29 @@ pub(crate) struct OutputArgs {
     /// Write no colours (`NO_COLOR` does the same)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+}
+
+/// How hard a server is asked.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PaceArgs {
+    /// Databases to look into at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    /// The longest that one query may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) statement_timeout: u32,
+}
+
+impl PaceArgs {
+    /// The collector's limits, with or without handshakes.
+    pub(crate) fn limits(self, probe: bool) -> Limits {
+        Limits {
+            concurrency: usize::from(self.concurrency),
+            statement_timeout: Duration::from_secs(u64::from(self.statement_timeout)),
+            probe,
+            ..Limits::default()
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,12 +130,8 @@ pub(crate) struct AuditArgs {
     /// Make the exit code 1 also when a check could not be assessed
     #[arg(long)]
     pub(crate) fail_on_unknown: bool,
-    /// Databases to look into at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) concurrency: u16,
-    /// The longest that one query may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(crate) statement_timeout: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     /// Leave out the handshakes: TLS versions, cipher suites and the certificate are then not assessed
     #[arg(long)]
     pub(crate) no_probe: bool,
@@ -187,12 +208,8 @@ pub(crate) struct AccessArgs {
     /// Text or JSON
     #[arg(long, value_enum, default_value_t = AccessFormat::Text)]
     pub(crate) format: AccessFormat,
-    /// Databases to look into at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) concurrency: u16,
-    /// The longest that one query may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(crate) statement_timeout: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
 }
 
 /// `--view`: each goes as far as the one before it, and further.

@@ -1,9 +1,12 @@
 //! Connecting and collecting, for every command that looks at a live cluster.
 
+use crate::auditing;
 use crate::failure::{Doing, Failure, fail};
+use crate::policy_file::PolicyFile;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use pgattest_collect::{CollectError, Collection, Limits, collect_until};
+use pgattest_model::{Audit, Observation, Policy, Run};
 use pgattest_wire::{ConnectOptions, ProcessEnv};
 
 /// What to connect to, from a connection string and what it leaves out. Warns of what is doubtful.
@@ -19,6 +22,43 @@ pub(crate) fn resolve(
         printer.warning(&warning.to_string());
     }
     Ok(options)
+}
+
+/// One collection, with when it was made: what an audit is made of.
+pub(crate) struct Look {
+    pub(crate) run: Run,
+    pub(crate) observations: Vec<Observation>,
+}
+
+impl Look {
+    /// Judges it.
+    pub(crate) fn audit(self, policy: &Policy) -> Audit {
+        auditing::audit(self.run, self.observations, policy)
+    }
+}
+
+/// Collects and dates it. The times are as a package writes them down, so that whoever reads them back gets the same text.
+pub(crate) fn look(
+    options: &ConnectOptions,
+    limits: Limits,
+    policy: &PolicyFile,
+    printer: &Printer,
+) -> Result<Look, Failure> {
+    let collection = collect(options, limits, printer)?;
+    let canonical = |time: &str| -> Result<String, Failure> {
+        let time: jiff::Timestamp = time.parse().doing(|| format!("`{time}` is not a time"))?;
+        Ok(time.to_string())
+    };
+    Ok(Look {
+        run: Run {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: canonical(&collection.started_at)?,
+            finished_at: canonical(&collection.finished_at)?,
+            clock_skew_ms: collection.clock_skew_ms,
+            policy_given: policy.text.is_some(),
+        },
+        observations: collection.observations,
+    })
 }
 
 /// Collects, with progress on a terminal, until done or until the user or the system asks the program to stop.

@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use pgattest_model::ident::visible;
 use pgattest_model::{Diagnostic, DiagnosticLevel, Policy};
 use pgattest_parse::policy;
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,12 @@ pub(crate) struct PolicyFile {
 }
 
 impl PolicyFile {
+    /// SHA-256 of its text, hex; `None` when there is no file.
+    pub(crate) fn sha256(&self) -> Option<String> {
+        let text = self.text.as_ref()?;
+        Some(hex::encode(Sha256::digest(text.as_bytes())))
+    }
+
     /// Remarks on the file now that the cluster is known, each in the lines of the file. What is as it should be is shown on
     /// demand only.
     pub(crate) fn remarks(&self, diagnostics: &[Diagnostic], with_notes: bool) -> Vec<String> {

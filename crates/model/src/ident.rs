@@ -191,6 +191,14 @@ pub fn qualified(schema: &str, name: &str) -> String {
     format!("{}.{}", quote_ident(schema), quote_ident(name))
 }
 
+/// A parameter's name. A custom parameter's has parts (`pgaudit.log`); each is a name.
+pub fn quote_parameter(name: &str) -> String {
+    name.split('.')
+        .map(quote_ident)
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
 /// A value as an SQL string literal, safe whatever `standard_conforming_strings` says.
 pub fn quote_literal(value: &str) -> String {
     let quoted = value.replace('\'', "''");
@@ -224,7 +232,13 @@ pub fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{RESERVED, qualified, quote_ident, quote_literal, visible};
+    use super::{RESERVED, qualified, quote_ident, quote_literal, quote_parameter, visible};
+
+    #[test]
+    fn parameters_are_quoted_part_by_part() {
+        assert_eq!(quote_parameter("app.api_key"), "app.api_key");
+        assert_eq!(quote_parameter("App.a;b"), "\"App\".\"a;b\"");
+    }
 
     #[test]
     fn only_plain_lower_case_names_stay_bare() {

@@ -4,7 +4,7 @@
 //! facts, and is never changed after it was made.
 
 use crate::finding::{Fingerprint, Subject};
-use crate::ident::{quote_ident, quote_literal};
+use crate::ident::{quote_literal, quote_parameter};
 use crate::observation::ObservationId;
 
 /// Ordered changes for one cluster.
@@ -343,12 +343,7 @@ impl Action {
 
 /// `ALTER SYSTEM SET name = ..;`, or `RESET` without a value.
 pub fn alter_system(name: &str, value: Option<&SettingValue>) -> String {
-    // A custom parameter's name has parts; each is a name.
-    let name = name
-        .split('.')
-        .map(quote_ident)
-        .collect::<Vec<_>>()
-        .join(".");
+    let name = quote_parameter(name);
     match value {
         None => format!("ALTER SYSTEM RESET {name};"),
         Some(SettingValue::One(value)) => {

@@ -46,7 +46,7 @@ impl Engine<'_, '_> {
                 Err(error) => match self.changed_since(step, &error) {
                     Some(left) => {
                         for (change, why) in left {
-                            self.leave(&mut undone, &change, info.title.clone(), why)?;
+                            self.leave(&mut undone, &change, info.title(), why)?;
                         }
                     }
                     None => return Err(error),

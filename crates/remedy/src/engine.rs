@@ -2,9 +2,9 @@
 
 use crate::error::ApplyError;
 use crate::journal::{Entry, Journal};
-use crate::lock;
 use crate::request::{Effect, Event, Observer, Point, Request, StepInfo};
 use crate::steps::Step;
+use crate::{lock, preflight};
 use pgattest_wire::Connection;
 
 pub(crate) struct Engine<'a, 'o> {
@@ -19,6 +19,28 @@ pub(crate) struct Engine<'a, 'o> {
     pub(crate) reopened: bool,
     /// Whether it is not known what is left of the step that failed: then it stays open in the journal.
     pub(crate) unclear: bool,
+}
+
+impl<'a, 'o> Engine<'a, 'o> {
+    /// Takes the lock on the cluster, and refuses one that is not the plan's.
+    pub(crate) async fn open(
+        request: &'a Request<'a>,
+        observer: &'o mut dyn Observer,
+        journal: Journal,
+        undo: bool,
+    ) -> Result<Self, ApplyError> {
+        let control = lock::take(request.options).await?;
+        preflight::target(request, &control).await?;
+        Ok(Self {
+            request,
+            observer,
+            journal,
+            control,
+            undo,
+            reopened: false,
+            unclear: false,
+        })
+    }
 }
 
 impl Engine<'_, '_> {
@@ -91,7 +113,7 @@ impl Step {
             index,
             total,
             changes: self.changes.clone(),
-            title: self.title.clone(),
+            titles: self.titles.clone(),
             undo,
         }
     }

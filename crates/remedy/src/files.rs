@@ -188,9 +188,9 @@ impl Engine<'_, '_> {
         if let Some(why) = expected.shut_out {
             return Err(not_proved(why));
         }
-        self.point("before the reload", &info.title)?;
+        self.point("before the reload", &info.title())?;
         reload(&self.control).await?;
-        self.point("after the reload", &info.title)?;
+        self.point("after the reload", &info.title())?;
         let seen = proof::prove(
             self.request.options,
             self.request.prove_within,
@@ -199,7 +199,7 @@ impl Engine<'_, '_> {
         .await
         .map_err(not_proved)?;
         self.tell(&Event::Proved { what: &seen });
-        self.point("before confirming", &info.title)?;
+        self.point("before confirming", &info.title())?;
         self.journal.add(Entry::Proved {
             changes: info.changes.clone(),
         })?;

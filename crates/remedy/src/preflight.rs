@@ -43,7 +43,7 @@ pub(crate) fn at_hand(request: &Request<'_>, steps: &[Step]) -> Result<(), Apply
     match far {
         None => Ok(()),
         Some(step) => Err(ApplyError::NotLocal {
-            title: step.title.clone(),
+            title: step.titles.join("; "),
         }),
     }
 }

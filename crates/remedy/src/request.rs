@@ -154,10 +154,17 @@ pub struct StepInfo {
     pub total: usize,
     /// Identifiers of its changes.
     pub changes: Vec<String>,
-    /// Their titles, joined with `; `.
-    pub title: String,
+    /// Their titles.
+    pub titles: Vec<String>,
     /// Whether it takes back.
     pub undo: bool,
+}
+
+impl StepInfo {
+    /// All titles in one line.
+    pub fn title(&self) -> String {
+        self.titles.join("; ")
+    }
 }
 
 /// Before and after, for the ledger.

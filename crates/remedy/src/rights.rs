@@ -4,8 +4,8 @@ use crate::error::ApplyError;
 use crate::request::{Request, ServerFiles};
 use crate::session::{one, open, patience, run};
 use crate::steps::{Edit, Step, Work};
-use crate::{certify, local, setting};
-use pgattest_model::ident::{quote_ident, visible};
+use crate::{certify, local};
+use pgattest_model::ident::{quote_ident, quote_parameter, visible};
 use pgattest_wire::Connection;
 use std::collections::BTreeSet;
 
@@ -132,7 +132,7 @@ async fn cannot_set(control: &Connection, name: &str) -> Result<Option<String>, 
         &[&name],
     )
     .await?;
-    Ok((!may).then(|| format!("ALTER SYSTEM on parameter {}", setting::name(name))))
+    Ok((!may).then(|| format!("ALTER SYSTEM on parameter {}", quote_parameter(name))))
 }
 
 fn cannot_replace(edit: &Edit) -> Option<String> {

@@ -3,10 +3,10 @@
 use crate::engine::{Engine, now};
 use crate::error::ApplyError;
 use crate::journal::{Entry, Journal, SCHEMA};
+use crate::preflight;
 use crate::request::{Applied, Effect, Observer, Request, StepInfo, Undone};
 use crate::state::{JournalState, Phase, state, undecided};
 use crate::steps::{Step, Work, backward, forward, ours};
-use crate::{lock, preflight};
 use pgattest_model::plan::{Action, Risk, Stage, Undo};
 
 /// Applies a plan from its beginning.
@@ -35,18 +35,8 @@ pub async fn apply(
     preflight::accepted(request)?;
     let steps = forward(request.plan, &[]);
     preflight::at_hand(request, &steps)?;
-    let control = lock::take(request.options).await?;
-    preflight::target(request, &control).await?;
-    preflight::everything(request, &control, &steps, observer).await?;
-    let mut engine = Engine {
-        request,
-        observer,
-        journal,
-        control,
-        undo: false,
-        reopened: false,
-        unclear: false,
-    };
+    let mut engine = Engine::open(request, observer, journal, false).await?;
+    preflight::everything(request, &engine.control, &steps, engine.observer).await?;
     engine.journal.add(Entry::Begun {
         schema: SCHEMA.to_owned(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -89,17 +79,7 @@ pub async fn resume(
         Phase::Applying | Phase::WaitingForRestart => {}
     }
     preflight::at_hand(request, &forward(request.plan, &found.done))?;
-    let control = lock::take(request.options).await?;
-    preflight::target(request, &control).await?;
-    let mut engine = Engine {
-        request,
-        observer,
-        journal,
-        control,
-        undo: false,
-        reopened: false,
-        unclear: false,
-    };
+    let mut engine = Engine::open(request, observer, journal, false).await?;
     engine.journal.add(Entry::Resumed { at: now() })?;
     engine.decide().await?;
     let found = begun(request, &engine.journal)?;
@@ -128,17 +108,7 @@ pub async fn undo(
     }
     let begun = [found.done, found.open].concat();
     preflight::at_hand(request, &backward(request.plan, &begun).steps)?;
-    let control = lock::take(request.options).await?;
-    preflight::target(request, &control).await?;
-    let mut engine = Engine {
-        request,
-        observer,
-        journal,
-        control,
-        undo: true,
-        reopened: false,
-        unclear: false,
-    };
+    let mut engine = Engine::open(request, observer, journal, true).await?;
     engine.journal.add(Entry::Undoing { at: now() })?;
     engine.decide().await?;
     engine.take_back().await
@@ -233,7 +203,7 @@ impl Engine<'_, '_> {
         let named = |source: ApplyError| ApplyError::Step {
             index: info.index,
             total: info.total,
-            title: info.title.clone(),
+            title: info.title(),
             source: Box::new(source),
         };
         if let Work::Restart = step.work {

@@ -2,18 +2,9 @@
 
 use crate::error::ApplyError;
 use crate::session::{refused, run};
-use pgattest_model::ident::quote_ident;
 use pgattest_model::plan::SettingValue;
 pub(crate) use pgattest_model::plan::alter_system;
 use pgattest_wire::Connection;
-
-/// A parameter's name as SQL. A custom parameter's has parts; each is a name.
-pub(crate) fn name(name: &str) -> String {
-    name.split('.')
-        .map(quote_ident)
-        .collect::<Vec<_>>()
-        .join(".")
-}
 
 /// What `postgresql.auto.conf` says of a parameter. What may be a secret stays in the server.
 pub(crate) async fn in_auto_conf(

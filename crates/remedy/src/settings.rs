@@ -54,9 +54,9 @@ impl Engine<'_, '_> {
             set(&self.control, &assignment.name, assignment.value.as_ref()).await?;
             self.point("after ALTER SYSTEM", &assignment.name)?;
         }
-        self.point("before the reload", &info.title)?;
+        self.point("before the reload", &info.title())?;
         reload(&self.control).await?;
-        self.point("after the reload", &info.title)?;
+        self.point("after the reload", &info.title())?;
         // A new session: some parameters never change in one that is open.
         let fresh = open(self.request.options, None).await?;
         for assignment in assignments {

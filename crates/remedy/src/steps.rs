@@ -9,7 +9,7 @@ pub(crate) struct Step {
     /// Identifiers of the changes.
     pub(crate) changes: Vec<String>,
     /// Their titles.
-    pub(crate) title: String,
+    pub(crate) titles: Vec<String>,
     pub(crate) work: Work,
     /// Only changes of one block are done together.
     block: u8,
@@ -203,13 +203,12 @@ fn add(steps: &mut Vec<Step>, change: &Change, work: Work) {
         && join(&mut last.work, &work)
     {
         last.changes.push(change.id.clone());
-        last.title.push_str("; ");
-        last.title.push_str(&change.title);
+        last.titles.push(change.title.clone());
         return;
     }
     steps.push(Step {
         changes: vec![change.id.clone()],
-        title: change.title.clone(),
+        titles: vec![change.title.clone()],
         work,
         block,
     });

@@ -151,7 +151,7 @@ impl Engine<'_, '_> {
             xid: xid.clone(),
         })?;
         self.unclear = true;
-        self.point("before COMMIT", &info.title)?;
+        self.point("before COMMIT", &info.title())?;
         match run(&connection, "COMMIT;").await {
             Ok(()) => {}
             Err(error) => {
@@ -162,7 +162,7 @@ impl Engine<'_, '_> {
                 }
             }
         }
-        self.point("after COMMIT", &info.title)
+        self.point("after COMMIT", &info.title())
     }
 
     /// Asks what became of a transaction: whether it was committed.
@@ -208,7 +208,7 @@ impl Engine<'_, '_> {
             );
             run(&connection, &lock).await?;
             if let Some(before) = before {
-                self.point("before clearing", &info.title)?;
+                self.point("before clearing", &info.title())?;
                 // May fail without harm: there is nothing to clear.
                 if let Err(error) = run(&connection, before).await
                     && error.is_cut()
@@ -216,14 +216,14 @@ impl Engine<'_, '_> {
                     return Err(error);
                 }
             }
-            self.point("before a statement alone", &info.title)?;
+            self.point("before a statement alone", &info.title())?;
             connection.take_notices();
             let begun = Instant::now();
             let outcome = match run(&connection, statement).await {
                 Ok(()) => whole(&connection, statement),
                 Err(error) => Err(error),
             };
-            self.point("after a statement alone", &info.title)?;
+            self.point("after a statement alone", &info.title())?;
             let error = match outcome {
                 Ok(()) => return Ok(()),
                 // An earlier process was killed after the server had done it.

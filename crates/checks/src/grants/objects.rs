@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, RelationKind};
-use pgattest_model::ident::quote_ident;
+use pgattest_model::ident::{quote_ident, quote_parameter};
 use std::collections::{HashMap, HashSet};
 
 /// Objects of one database, or those that the cluster shares: only the ones that were asked for.
@@ -149,7 +149,7 @@ impl Objects {
         if class == AclClass::Parameter {
             return Object {
                 kind: "PARAMETER",
-                name: parameter_name(&acl.name),
+                name: quote_parameter(&acl.name),
                 owner: None,
             };
         }
@@ -168,14 +168,6 @@ impl Objects {
                 owner: None,
             })
     }
-}
-
-/// A setting's name as `GRANT .. ON PARAMETER` takes it: each part of `pgaudit.log` by itself.
-pub(crate) fn parameter_name(name: &str) -> String {
-    name.split('.')
-        .map(quote_ident)
-        .collect::<Vec<_>>()
-        .join(".")
 }
 
 /// Taking privileges back from a role. `REVOKE` takes back only what its own role granted, and a superuser's counts as the

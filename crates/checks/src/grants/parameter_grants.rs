@@ -1,10 +1,10 @@
 //! Settings that somebody else than a superuser may change.
 
 use super::holders::Holders;
-use super::objects::parameter_name;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_model::facts::{Acl, AclClass, Oid};
+use pgattest_model::ident::quote_parameter;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, Population, Responsibility, Severity, Subject,
     SubjectKind, Verdict,
@@ -131,7 +131,7 @@ fn finding(
         weight(name, privileges.contains("ALTER SYSTEM"))
     };
     let privileges = privileges.iter().copied().collect::<Vec<_>>().join(", ");
-    let setting = parameter_name(name);
+    let setting = quote_parameter(name);
     Some(Finding {
         cause: cause.to_owned(),
         detail: format!(

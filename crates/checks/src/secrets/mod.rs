@@ -17,7 +17,7 @@ pub use password_encryption::PasswordEncryption;
 pub use password_verifiers::PasswordVerifiers;
 pub use passwordless_logins::{CANNOT_LOG_IN, PasswordlessLogins};
 pub use secrets_in_files::SecretsInFiles;
-pub use secrets_in_settings::{SecretsInSettings, setting_name};
+pub use secrets_in_settings::SecretsInSettings;
 pub use stored_connections::StoredConnections;
 pub use subscription_secrets::SubscriptionSecrets;
 pub use user_mappings::UserMappings;

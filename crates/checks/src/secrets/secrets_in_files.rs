@@ -1,10 +1,10 @@
 //! Secrets in the configuration files.
 
-use super::secrets_in_settings::setting_name;
 use super::suspicion::Suspicion;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_model::facts::{FileSetting, KeyKind, Shape};
+use pgattest_model::ident::quote_parameter;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, ObservationId, Responsibility, Severity, Subject,
     SubjectKind, Verdict,
@@ -65,7 +65,7 @@ impl Check for SecretsInFiles {
 
 fn finding(line: &FileSetting, from: &ObservationId) -> Option<Finding> {
     let suspicion = suspicion(&line.name, line.key_kind, line.shape)?;
-    let name = setting_name(&line.name);
+    let name = quote_parameter(&line.name);
     let file = line.file.rsplit(['/', '\\']).next().unwrap_or_default();
     let everybody = if line.name.contains('.') {
         ", which every role can read once it is loaded"

@@ -3,7 +3,7 @@
 use super::suspicion::Suspicion;
 use crate::check::{Check, declare_check};
 use crate::context::Context;
-use pgattest_model::ident::quote_ident;
+use pgattest_model::ident::quote_parameter;
 use pgattest_model::{
     Area, Criterion, Finding, Meta, Missing, Responsibility, Severity, Subject, SubjectKind,
     Verdict,
@@ -70,7 +70,7 @@ impl Check for SecretsInSettings {
             .filter_map(|row| {
                 let suspicion = Suspicion::of(&row.name, row.key_kind, row.shape)?;
                 let alter = row.statement(roles.value, databases.value);
-                let name = setting_name(&row.name);
+                let name = quote_parameter(&row.name);
                 Some(Finding {
                     subject: Subject::cluster(SubjectKind::Setting, format!("{alter} SET {name}")),
                     cause: suspicion.cause.to_owned(),
@@ -91,24 +91,5 @@ impl Check for SecretsInSettings {
             "settings of roles and databases",
             findings,
         ))
-    }
-}
-
-/// A setting's name as `SET` and `RESET` want it: identifiers joined by dots.
-pub fn setting_name(name: &str) -> String {
-    name.split('.')
-        .map(quote_ident)
-        .collect::<Vec<_>>()
-        .join(".")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::setting_name;
-
-    #[test]
-    fn names_are_quoted_part_by_part() {
-        assert_eq!(setting_name("app.api_key"), "app.api_key");
-        assert_eq!(setting_name("App.a;b"), "\"App\".\"a;b\"");
     }
 }

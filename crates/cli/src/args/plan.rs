@@ -1,5 +1,6 @@
 //! `pgattest plan`.
 
+use super::PaceArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -36,12 +37,8 @@ pub(crate) struct PlanArgs {
     /// Read `pg_hba.conf` from this machine's disk, instead of through the server: the server runs here
     #[arg(long)]
     pub(crate) host: bool,
-    /// Databases to look into at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) concurrency: u16,
-    /// The longest that one query may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub(crate) statement_timeout: u32,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     /// Leave out the handshakes: what they would show is then not planned for
     #[arg(long)]
     pub(crate) no_probe: bool,

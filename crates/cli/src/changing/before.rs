@@ -1,26 +1,15 @@
 //! The audit before a plan, kept beside the journal: who goes on after a crash compares with it, too.
 
-use crate::auditing;
 use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::looking::Look;
 use crate::output_file::write_atomically;
 use pgattest_catalog::transcript;
-use pgattest_model::{Audit, Observation, Policy, Run};
+use pgattest_model::Run;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A collection with when it was made.
-pub(crate) struct Before {
-    pub(crate) run: Run,
-    pub(crate) observations: Vec<Observation>,
-}
-
-impl Before {
-    /// Judges it.
-    pub(crate) fn audit(self, policy: &Policy) -> Audit {
-        auditing::audit(self.run, self.observations, policy)
-    }
-
+impl Look {
     /// Keeps it in the plan's folder. The line that says it is whole is written last.
     pub(crate) fn keep(&self, folder: &Path) -> Result<(), Failure> {
         let place = place(folder);

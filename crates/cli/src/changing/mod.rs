@@ -3,7 +3,6 @@
 mod before;
 mod teller;
 
-pub(crate) use before::Before;
 pub(crate) use teller::Teller;
 
 use crate::args::ChangeArgs;

@@ -52,15 +52,13 @@ impl<'a> Teller<'a> {
 
     /// What a step does; of many changes the first ones, as the plan has them all.
     fn title(&self, step: &StepInfo) -> String {
-        let titles: Vec<&str> = step.title.split("; ").collect();
-        let more = titles.len().saturating_sub(TITLES);
-        if more == 0 || self.printer.verbose {
-            return step.title.clone();
+        match step.titles.get(..TITLES) {
+            Some(first) if step.titles.len() > TITLES && !self.printer.verbose => {
+                let more = step.titles.len() - TITLES;
+                format!("{}; and {more} more", first.join("; "))
+            }
+            _ => step.title(),
         }
-        format!(
-            "{}; and {more} more",
-            titles.get(..TITLES).unwrap_or(&titles).join("; ")
-        )
     }
 
     fn record(&mut self, changes: &[String], effects: &[Effect], undo: bool) {

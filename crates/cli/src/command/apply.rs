@@ -1,23 +1,21 @@
 //! `pgattest apply`: makes the changes of a plan, and holds the plan to what it claimed.
 
 use crate::args::ApplyArgs;
-use crate::changing::{self, Before, PlanFile, Teller, confirm};
-use crate::command::audit::canonical;
+use crate::changing::{self, PlanFile, Teller, confirm};
 use crate::failure::{Doing, Failure, fail};
 use crate::home::Home;
-use crate::looking::{collect, resolve};
+use crate::looking::{Look, look, resolve};
 use crate::policy_file::{self, PolicyFile};
 use crate::printer::Printer;
 use crate::sealing::{self, Changed};
 use pgattest_collect::Limits;
 use pgattest_model::ident::visible;
 use pgattest_model::plan::{Closes, ImpactKind, Need, Plan, Risk};
-use pgattest_model::{Audit, Held, Run};
+use pgattest_model::{Audit, Held};
 use pgattest_remedy::canary::{Outcome, Tried, try_services};
 use pgattest_remedy::{Phase, Request};
 use pgattest_report::verification;
 use pgattest_wire::ConnectOptions;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 pub(crate) fn run(arguments: &ApplyArgs, printer: &Printer) -> Result<u8, Failure> {
@@ -46,9 +44,9 @@ pub(crate) fn run(arguments: &ApplyArgs, printer: &Printer) -> Result<u8, Failur
     confirm(&question, arguments.yes, printer)?;
 
     let before = if resumes {
-        Before::read(&folder)?
+        Look::read(&folder)?
     } else {
-        let before = look(&options, &policy, printer)?;
+        let before = look(&options, Limits::default(), &policy, printer)?;
         before.keep(&folder)?;
         before
     };
@@ -112,7 +110,8 @@ impl Done<'_> {
         printer: &Printer,
     ) -> Result<u8, Failure> {
         printer.note("\nAuditing again");
-        let after = look(self.options, self.policy, printer)?.audit(&self.policy.policy);
+        let after =
+            look(self.options, Limits::default(), self.policy, printer)?.audit(&self.policy.policy);
         let held = Held::of(&self.file.plan, &self.before.assessment, &after.assessment);
         let tried = self.canary(arguments, printer)?;
         tell(&held, &tried, printer);
@@ -165,10 +164,7 @@ impl Done<'_> {
 
 /// A plan made by another policy would be held to something else than it was made for.
 fn same_policy(plan: &Plan, policy: &PolicyFile) -> Result<(), Failure> {
-    let digest = policy
-        .text
-        .as_ref()
-        .map(|text| hex::encode(Sha256::digest(text.as_bytes())));
+    let digest = policy.sha256();
     if digest == plan.policy_sha256 {
         return Ok(());
     }
@@ -260,25 +256,6 @@ fn plural(count: usize, noun: &str) -> String {
         1 => format!("1 {noun}"),
         count => format!("{count} {noun}s"),
     }
-}
-
-/// One collection, with when it was made.
-fn look(
-    options: &ConnectOptions,
-    policy: &PolicyFile,
-    printer: &Printer,
-) -> Result<Before, Failure> {
-    let collection = collect(options, Limits::default(), printer)?;
-    Ok(Before {
-        run: Run {
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: canonical(&collection.started_at)?,
-            finished_at: canonical(&collection.finished_at)?,
-            clock_skew_ms: collection.clock_skew_ms,
-            policy_given: policy.text.is_some(),
-        },
-        observations: collection.observations,
-    })
 }
 
 fn tell(held: &Held, tried: &[Tried], printer: &Printer) {

@@ -1,20 +1,17 @@
 //! `pgattest audit`: connect, collect, assess, report, seal.
 
 use crate::args::{AuditArgs, Format, FormatKind};
-use crate::auditing;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
-use crate::looking::{collect, resolve};
+use crate::looking::{look, resolve};
 use crate::output_file::write_atomically;
 use crate::policy_file::{self, PolicyFile};
 use crate::printer::Printer;
 use crate::sealing;
 use pgattest_checks::crosswalk::crosswalk;
-use pgattest_collect::Limits;
-use pgattest_model::{Audit, Run, Status};
+use pgattest_model::{Audit, Status};
 use pgattest_report::{Screen, csv, html, json, junit, pull_request, sarif, text};
 use std::path::Path;
-use std::time::Duration;
 
 pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failure> {
     let policy = policy_file::load(arguments.policy.as_deref())?;
@@ -27,15 +24,8 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
         .map(|out| prepare(out, arguments))
         .transpose()?;
 
-    let collection = collect(&options, limits(arguments), printer)?;
-    let run = Run {
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: canonical(&collection.started_at)?,
-        finished_at: canonical(&collection.finished_at)?,
-        clock_skew_ms: collection.clock_skew_ms,
-        policy_given: policy.text.is_some(),
-    };
-    let audit = auditing::audit(run, collection.observations, &policy.policy);
+    let limits = arguments.pace.limits(!arguments.no_probe);
+    let audit = look(&options, limits, &policy, printer)?.audit(&policy.policy);
 
     for format in formats {
         write(&audit, &policy, &format, printer)?;
@@ -62,26 +52,11 @@ fn warn_of_the_unknown(audit: &Audit, printer: &Printer) {
     }
 }
 
-/// The time as a package writes it down, so that whoever reads it back gets the same text.
-pub(super) fn canonical(time: &str) -> Result<String, Failure> {
-    let time: jiff::Timestamp = time.parse().doing(|| format!("`{time}` is not a time"))?;
-    Ok(time.to_string())
-}
-
 fn prepare(out: &Path, arguments: &AuditArgs) -> Result<Home, Failure> {
     std::fs::create_dir_all(out)
         .doing(|| format!("the directory {} could not be made", out.display()))
         .or_hint("--out takes a directory that you may write to")?;
     Home::at(&arguments.home)
-}
-
-fn limits(arguments: &AuditArgs) -> Limits {
-    Limits {
-        concurrency: usize::from(arguments.concurrency),
-        statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
-        probe: !arguments.no_probe,
-        ..Limits::default()
-    }
 }
 
 /// The formats asked for; the text report when none was. Two reports in one stream would be neither.

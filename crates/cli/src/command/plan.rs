@@ -1,27 +1,23 @@
 //! `pgattest plan`: look, judge, and plan what to change. Changes nothing.
 
-use super::audit::{canonical, judged};
+use super::audit::judged;
 use crate::args::{PlanArgs, PlanFormat, PlanFormatKind};
-use crate::auditing;
 use crate::connection_logs;
 use crate::failure::{Failure, fail};
 use crate::hba_files::{self, From};
-use crate::looking::{collect, resolve};
+use crate::looking::{look, resolve};
 use crate::output_file::write_atomically;
 use crate::policy_file::{self, PolicyFile};
 use crate::printer::Printer;
 use pgattest_catalog::decode;
 use pgattest_checks::registry;
-use pgattest_collect::Limits;
 use pgattest_model::ident::{is_invisible, quote_ident, visible};
 use pgattest_model::plan::{Plan, PlanTarget};
-use pgattest_model::{Audit, Facts, Policy, Run, Status};
+use pgattest_model::{Audit, Facts, Policy, Status};
 use pgattest_planner::{Login, Options, Origin, facts_digest};
 use pgattest_report::{Screen, plan as report};
 use pgattest_wire::ConnectOptions;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// Roles named in a remark.
 const NAMED: usize = 5;
@@ -35,15 +31,8 @@ pub(crate) fn run(arguments: &PlanArgs, printer: &Printer) -> Result<u8, Failure
     };
     let connection = resolve(arguments.connection.as_deref(), printer)?;
 
-    let collection = collect(&connection, limits(arguments), printer)?;
-    let run = Run {
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: canonical(&collection.started_at)?,
-        finished_at: canonical(&collection.finished_at)?,
-        clock_skew_ms: collection.clock_skew_ms,
-        policy_given: policy.text.is_some(),
-    };
-    let audit = auditing::audit(run, collection.observations, &policy.policy);
+    let limits = arguments.pace.limits(!arguments.no_probe);
+    let audit = look(&connection, limits, &policy, printer)?.audit(&policy.policy);
     judged(&audit)?;
     let facts = decode(&audit.observations);
     let choices = Options {
@@ -75,15 +64,6 @@ pub(crate) fn run(arguments: &PlanArgs, printer: &Printer) -> Result<u8, Failure
     } else {
         crate::FOUND
     })
-}
-
-fn limits(arguments: &PlanArgs) -> Limits {
-    Limits {
-        concurrency: usize::from(arguments.concurrency),
-        statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
-        probe: !arguments.no_probe,
-        ..Limits::default()
-    }
 }
 
 /// The formats asked for; text when none was. Two of them in one stream would be neither.
@@ -185,10 +165,7 @@ fn origin(audit: &Audit, policy: &PolicyFile) -> Origin {
         },
         facts_as_of: audit.run.started_at.clone(),
         facts: facts_digest(&audit.observations),
-        policy_sha256: policy
-            .text
-            .as_ref()
-            .map(|text| hex::encode(Sha256::digest(text.as_bytes()))),
+        policy_sha256: policy.sha256(),
         tool_version: audit.run.tool_version.clone(),
     }
 }

@@ -16,11 +16,9 @@ use crate::looking::{collect, resolve};
 use crate::printer::Printer;
 use pgattest_access::View;
 use pgattest_catalog::decode;
-use pgattest_collect::Limits;
 use pgattest_model::Missing;
 use pgattest_report::Screen;
 use pgattest_report::access::{self, Answer, Document, NotSeen, Target};
-use std::time::Duration;
 use world::World;
 
 /// What the engines know nothing of, and what they are not asked.
@@ -35,13 +33,7 @@ const LEFT_OUT: [&str; 3] = [
 pub(crate) fn run(arguments: &AccessArgs, printer: &Printer) -> Result<u8, Failure> {
     let wanted = arguments.on.as_deref().map(wanted::parse).transpose()?;
     let options = resolve(arguments.connection.as_deref(), printer)?;
-    let limits = Limits {
-        concurrency: usize::from(arguments.concurrency),
-        statement_timeout: Duration::from_secs(u64::from(arguments.statement_timeout)),
-        probe: false,
-        ..Limits::default()
-    };
-    let collection = collect(&options, limits, printer)?;
+    let collection = collect(&options, arguments.pace.limits(false), printer)?;
     let facts = decode(&collection.observations);
     let target = auditing::identify(&facts, &collection.observations);
     let view = view(arguments.view);

@@ -3,7 +3,7 @@
 use crate::planning::Planning;
 use pgattest_access::RoleGraph;
 use pgattest_model::facts::{Acl, AclClass, DatabaseFacts, Oid, PUBLIC, RelationKind};
-use pgattest_model::ident::quote_ident;
+use pgattest_model::ident::{quote_ident, quote_parameter};
 use pgattest_model::{Collected, Missing, ObservationId};
 use std::collections::HashMap;
 
@@ -150,10 +150,7 @@ impl<'a> Place<'a> {
             return Some(target.clone());
         }
         match class {
-            AclClass::Parameter => {
-                let parts: Vec<String> = acl.name.split('.').map(quote_ident).collect();
-                Some(target("PARAMETER", parts.join("."), None))
-            }
+            AclClass::Parameter => Some(target("PARAMETER", quote_parameter(&acl.name), None)),
             AclClass::LargeObject => Some(target("LARGE OBJECT", object.to_string(), None)),
             AclClass::Type if !acl.name.is_empty() => Some(target("TYPE", acl.name.clone(), None)),
             _ => None,

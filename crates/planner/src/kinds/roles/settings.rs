@@ -4,9 +4,8 @@ use crate::draft::Draft;
 use crate::kind::Kind;
 use crate::planning::{Planning, Problem};
 use pgattest_checks::grants::elements;
-use pgattest_checks::secrets::setting_name;
 use pgattest_model::facts::RoleSetting;
-use pgattest_model::ident::{quote_ident, quote_literal, visible};
+use pgattest_model::ident::{quote_ident, quote_literal, quote_parameter, visible};
 use pgattest_model::plan::{Impact, ImpactKind, Need, Stage};
 use pgattest_model::{Missing, ObservationId};
 
@@ -91,13 +90,13 @@ fn subject(check: &str, row: &RoleSetting, place: &Place) -> String {
         "SEC-06" if is("password_encryption") => format!("{alter} SET password_encryption"),
         "RLS-23" if is("row_security") => format!("{alter} SET row_security"),
         "LOG-03" => format!("{alter} SET {}", row.name),
-        "SEC-08" => format!("{alter} SET {}", setting_name(&row.name)),
+        "SEC-08" => format!("{alter} SET {}", quote_parameter(&row.name)),
         _ => String::new(),
     }
 }
 
 fn draft(problem: &Problem<'_>, row: &RoleSetting, place: &Place, from: &ObservationId) -> Draft {
-    let name = setting_name(&row.name);
+    let name = quote_parameter(&row.name);
     let Place { alter, words } = place;
     let title = format!("{} no longer sets {}", visible(words), visible(&name));
     if problem.check == "SEC-08" || row.withheld {
