@@ -11,7 +11,7 @@ const PURE: [&str; 8] = [
 ];
 
 /// What a pure crate may depend on: values in, values out.
-const PURE_DEPENDENCIES: [&str; 30] = [
+const PURE_DEPENDENCIES: [&str; 31] = [
     "anstyle",
     "askama",
     "base64",
@@ -22,6 +22,7 @@ const PURE_DEPENDENCIES: [&str; 30] = [
     "fixedbitset",
     "hex",
     "ipnet",
+    "memchr",
     "pgattest-access",
     "pgattest-catalog",
     "pgattest-checks",

@@ -2,9 +2,11 @@
 
 mod change;
 mod plan;
+mod trail;
 
 pub(crate) use change::{ApplyArgs, ChangeArgs, InitArgs, UndoArgs};
 pub(crate) use plan::{PlanArgs, PlanFormat, PlanFormatKind};
+pub(crate) use trail::*;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -86,6 +88,9 @@ pub(crate) enum Command {
     /// Try on the live system what settings only promise
     #[command(subcommand)]
     Prove(ProveCommand),
+    /// The audit log: captured, sealed, shipped, kept, answerable
+    #[command(subcommand)]
+    Trail(TrailCommand),
     /// Say who can do what, and how they come to it: one role, one object, or every way to superuser
     Access(AccessArgs),
     /// Check an evidence package offline: signatures, digests, ledger proof, and every verdict again

@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod are;
+pub mod audit_log;
 pub mod auth_file;
 pub mod conf;
 pub mod connection_log;

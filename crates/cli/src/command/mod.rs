@@ -12,6 +12,7 @@ mod key;
 mod ledger;
 mod plan;
 mod prove;
+mod trail;
 mod transport;
 mod undo;
 mod verify;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<u8, Failure> {
         Command::Undo(arguments) => undo::run(&arguments, printer),
         Command::Plan(arguments) => plan::run(&arguments, printer),
         Command::Prove(command) => prove::run(&command, printer),
+        Command::Trail(command) => trail::run(&command, printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Grants(arguments) => grants::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),

@@ -1,0 +1,1 @@
+//! The audit trail as Parquet: derived from the journal, rebuildable, readable by every engine.

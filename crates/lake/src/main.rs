@@ -1,0 +1,3 @@
+//! `pgattest-lake`: free SQL over the archive.
+
+fn main() {}

@@ -1,0 +1,24 @@
+//! The server's log as an audit trail: bytes to records, records to fields, fields to what pgaudit and the authentication said.
+//!
+//! Bytes are kept as they are: a log holds what clients sent, in any encoding. Nothing here fails and nothing is skipped: what
+//! cannot be a record is a [`Cut::Torn`] piece with a reason, and all pieces together are the log, byte for byte.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`format`] | which form a log has, by its content |
+//! | [`split`] | where records begin and end |
+//! | [`record`] | the fields of a record, one type for every form |
+//! | [`pgaudit`] | the record within a record |
+//! | [`authentication`] | who tried to come in, and how it ended |
+//! | [`redact`] | secrets taken out, before anything is written |
+
+pub mod authentication;
+pub mod format;
+pub mod pgaudit;
+pub mod record;
+pub mod redact;
+pub mod split;
+
+pub use format::Format;
+pub use record::{Record, decode};
+pub use split::{Cut, Splitter, TornReason};

@@ -1,0 +1,1 @@
+//! What a log can prove of its own completeness.

@@ -1,0 +1,1 @@
+//! Rules over records, and alerts with proofs.

@@ -1,0 +1,196 @@
+//! What a leaf of the trail's tree says. Canonical JSON (RFC 8785), below 65,535 bytes.
+
+use crate::block::FileId;
+use serde::{Deserialize, Serialize};
+
+/// A leaf.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Leaf {
+    /// A block of records.
+    Block(BlockLeaf),
+    /// The collector began. `at` everywhere: when, by the collector's clock, in milliseconds since 1970.
+    Start {
+        /// When.
+        at: i64,
+        /// pgattest's version.
+        version: String,
+        /// The configuration's digest: SHA-256, hexadecimal.
+        configuration: String,
+        /// What it captures: directories, or `-`.
+        sources: Vec<String>,
+        /// The instance's name.
+        instance: String,
+    },
+    /// The collector stopped in an orderly way.
+    Stop {
+        /// When.
+        at: i64,
+        /// Why: `asked`, `end of input`, or an error.
+        reason: String,
+    },
+    /// Nothing was logged, and the collector lives.
+    Heartbeat {
+        /// When.
+        at: i64,
+    },
+    /// Records that the source had and the journal lacks, or may lack.
+    Gap {
+        /// When it was noticed.
+        at: i64,
+        /// The file.
+        file: Option<FileId>,
+        /// From which byte of the file.
+        offset: Option<u64>,
+        /// How many bytes, when that is known.
+        length: Option<u64>,
+        /// What happened: `deleted before it was read`, `truncated`.
+        reason: String,
+    },
+    /// The configuration changed while it ran.
+    Configuration {
+        /// When.
+        at: i64,
+        /// The new digest.
+        configuration: String,
+    },
+    /// A sink has confirmed everything below this record.
+    Watermark {
+        /// When.
+        at: i64,
+        /// The sink's name.
+        sink: String,
+        /// The number of the first record that it has not confirmed.
+        next: u64,
+    },
+    /// A sink refuses these records for good; they are kept in its dead-letter block.
+    DeadLetter {
+        /// When.
+        at: i64,
+        /// The sink's name.
+        sink: String,
+        /// The records' numbers.
+        records: Vec<u64>,
+        /// What the sink said.
+        reason: String,
+        /// The dead-letter file's name and SHA-256.
+        file: String,
+        /// Hexadecimal.
+        sha256: String,
+    },
+    /// A file of the archive was made from the journal.
+    Archived {
+        /// When.
+        at: i64,
+        /// The file, relative to the archive.
+        file: String,
+        /// SHA-256, hexadecimal.
+        sha256: String,
+        /// Its first record's number.
+        first: u64,
+        /// How many records.
+        count: u64,
+    },
+    /// Payload was removed by the retention policy; leaves and tree stay.
+    Pruned {
+        /// When.
+        at: i64,
+        /// The first leaf whose payload is still there.
+        oldest_leaf: u64,
+        /// The number of its first record.
+        oldest_record: u64,
+        /// The retention that was asked for, in days.
+        retention_days: u32,
+    },
+    /// A legal hold was set or lifted.
+    Hold {
+        /// When.
+        at: i64,
+        /// The hold's name.
+        name: String,
+        /// Set or lifted.
+        active: bool,
+        /// Why, and by whose word.
+        reason: String,
+    },
+    /// The signing or the redaction key changed.
+    Key {
+        /// When.
+        at: i64,
+        /// `signing`, `redaction`.
+        purpose: String,
+        /// The new key's identifier (public key or key digest, hexadecimal).
+        key: String,
+    },
+    /// A canary was looked for and found, or not.
+    Canary {
+        /// When.
+        at: i64,
+        /// The canary's random mark.
+        mark: String,
+        /// What was done: `ddl`, `write`, `refused`.
+        class: String,
+        /// Where it was looked for: `log`, `journal`, a sink's name.
+        place: String,
+        /// Whether it was found with the right fields before the deadline.
+        found: bool,
+    },
+    /// A rule of `detect` fired.
+    Alert {
+        /// When.
+        at: i64,
+        /// The rule.
+        rule: String,
+        /// The records that made it fire.
+        records: Vec<u64>,
+        /// Where it was delivered, with what came back.
+        delivered: Vec<String>,
+    },
+}
+
+/// The manifest of a block.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct BlockLeaf {
+    /// The block's number, from 0: blocks only.
+    pub block: u64,
+    /// The number of its first piece, from 0 over the whole journal.
+    pub first_record: u64,
+    /// How many pieces.
+    pub records: u32,
+    /// How many of them are torn.
+    pub torn: u32,
+    /// How many were redacted.
+    pub redacted: u32,
+    /// The redaction policy: [`pgattest_parse::audit_log::redact::POLICY`].
+    pub redaction: String,
+    /// The file.
+    pub file: FileId,
+    /// Where in the file.
+    pub offset: u64,
+    /// How many bytes of the file.
+    pub source_length: u64,
+    /// The form's name.
+    pub format: String,
+    /// `log_line_prefix`, for the forms that have one.
+    pub prefix: Option<String>,
+    /// Columns, for csvlog.
+    pub columns: Option<u8>,
+    /// The segment that holds it, relative to the journal.
+    pub segment: String,
+    /// Where in the segment its frame begins.
+    pub position: u64,
+    /// Bytes of the frame.
+    pub stored: u64,
+    /// SHA-256 of the frame as it is stored, hexadecimal.
+    pub stored_sha256: String,
+    /// Bytes of the pieces.
+    pub length: u64,
+    /// Root of the tree over the pieces, hexadecimal.
+    pub records_root: String,
+    /// Earliest time of a record, in milliseconds since 1970.
+    pub first_time: Option<i64>,
+    /// Latest time of a record.
+    pub last_time: Option<i64>,
+    /// When it was sealed, by the collector's clock, in milliseconds since 1970.
+    pub sealed_at: i64,
+}
