@@ -1,0 +1,18 @@
+//! OpenTelemetry over HTTP.
+
+use crate::sink::{OpenError, Sink};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Configuration.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+/// Opens it.
+pub(crate) async fn open(config: &Config) -> Result<Box<dyn Sink>, OpenError> {
+    let _ = config;
+    Err(OpenError::Other(
+        "OpenTelemetry over HTTP is not here yet".into(),
+    ))
+}
