@@ -1,1 +1,18 @@
-//! Running it: metrics, health, status.
+//! Running it: what its parts are given, how they end, what they say and count.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`task`] | what runs beside the capture: sinks, archive, detection |
+//! | [`stop`] | how parts are told to end |
+//! | [`metrics`] | numbers, for Prometheus |
+//! | [`tell`] | messages, for whoever operates it |
+
+pub mod metrics;
+pub mod stop;
+pub mod task;
+pub mod tell;
+
+pub use metrics::{Counter, Gauge, Metrics};
+pub use stop::{Phase, Stop};
+pub use task::{Context, Head, Leaves, Task, TaskError};
+pub use tell::{Importance, Teller};
