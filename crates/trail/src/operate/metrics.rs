@@ -76,7 +76,7 @@ impl Metrics {
             .clone()
     }
 
-    /// Everything, for a scrape: OpenMetrics text, which Prometheus reads.
+    /// Everything, for a scrape: `OpenMetrics` text, which Prometheus reads.
     pub fn render(&self) -> String {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
@@ -95,8 +95,16 @@ impl fmt::Debug for Metrics {
 fn owned(labels: &[(&str, &str)]) -> Labels {
     labels
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .map(|(name, value)| ((*name).to_owned(), escaped(value)))
         .collect()
+}
+
+/// The crate writes a label's value as it is; the text form wants three characters escaped.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]

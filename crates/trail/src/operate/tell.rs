@@ -27,7 +27,9 @@ impl fmt::Display for Importance {
 /// Takes messages: one line each, what happened, where, what to do next. File names in them are as they are: who shows a message
 /// makes control characters visible.
 #[derive(Clone)]
-pub struct Teller(Arc<dyn Fn(Importance, &str) + Send + Sync>);
+pub struct Teller(Arc<Tell>);
+
+type Tell = dyn Fn(Importance, &str) + Send + Sync;
 
 impl Teller {
     /// Hands every message to this function, from any thread.
