@@ -9,8 +9,10 @@
 //! The [`engine`] knows everything else: where each sink stands, what is tried again and when, what is given up and where that is
 //! written down. Delivery is at-least-once; every record carries its number, by which duplicates are told at query time.
 
+mod aws;
 pub mod config;
 pub mod engine;
+pub mod evidence;
 mod http;
 pub mod record;
 mod secret;
@@ -28,10 +30,12 @@ pub mod splunk;
 pub mod stdout;
 pub mod syslog;
 
+pub use aws::AwsOptions;
 pub use config::{Config, Name};
 pub use engine::{Engine, Options};
+pub use evidence::SinkEvidence;
 pub use http::HttpOptions;
-pub use record::{Batch, Item, Part, Record, What};
+pub use record::{Batch, Item, Part, Record, What, WholeBlock};
 pub use secret::{Secret, SecretFrom};
 pub use sink::{Answer, Limits, OpenError, Refusal, Sink, Task};
 pub use tls::TlsOptions;

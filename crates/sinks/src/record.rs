@@ -133,8 +133,21 @@ pub struct Item {
 pub struct Batch {
     /// The items.
     pub items: Vec<Item>,
-    /// The manifest of the block, for a sink that takes whole blocks.
-    pub block: Option<Arc<pgattest_trail::leaf::BlockLeaf>>,
+    /// The block itself, for a sink that takes whole blocks.
+    pub block: Option<Arc<WholeBlock>>,
+}
+
+/// A block of the journal as it is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WholeBlock {
+    /// Its leaf's index in the tree.
+    pub leaf_index: u64,
+    /// Its manifest.
+    pub manifest: pgattest_trail::leaf::BlockLeaf,
+    /// The frame as it stands in the segment: `manifest.stored` bytes with the digest `manifest.stored_sha256`.
+    pub frame: Vec<u8>,
+    /// A checkpoint that covers it: the signed note, the newest there was when the batch was made.
+    pub checkpoint: String,
 }
 
 /// A time in milliseconds since 1970 as RFC 3339 in UTC, with milliseconds. Times beyond what can be written become the earliest one.

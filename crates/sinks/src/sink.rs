@@ -1,5 +1,6 @@
 //! What a sink is to the engine.
 
+use crate::evidence::SinkEvidence;
 use crate::record::{Batch, Record};
 use std::future::Future;
 use std::pin::Pin;
@@ -35,6 +36,12 @@ pub trait Sink: Send {
     fn restore(&mut self, state: Option<serde_json::Value>) -> Task<'_, Result<(), OpenError>> {
         let _ = state;
         Box::pin(async { Ok(()) })
+    }
+
+    /// Looks at what the other end keeps: retention, lock, the oldest record that can still be fetched. `None`: it cannot be asked.
+    /// The error says why it could not be looked at; that is no evidence of anything.
+    fn evidence(&mut self) -> Task<'_, Result<Option<SinkEvidence>, String>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Where it delivers to, for people: host, stream, path. Never a secret.

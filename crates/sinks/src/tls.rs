@@ -72,7 +72,7 @@ impl TlsOptions {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(path, error))?;

@@ -1,0 +1,234 @@
+//! What the sinks at Amazon share: credentials found the standard way, and what an error means.
+
+use crate::sink::{Answer, OpenError};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Connector, proxy::ProxyConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How much of a service's message is repeated to people.
+const SHOWN_CHARACTERS: usize = 300;
+
+/// How to reach Amazon. Credentials are found as every tool of Amazon's finds them: environment, profile (with `role_arn`,
+/// `credential_process`), web identity (EKS), container (ECS), instance metadata (EC2). None are written here.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsOptions {
+    /// The region. Without it: `AWS_REGION`, the profile, instance metadata.
+    pub region: Option<String>,
+    /// The profile in `~/.aws/config`. Without it: `AWS_PROFILE`, then `default`.
+    pub profile: Option<String>,
+    /// Another address than the region's own: a VPC endpoint, or a service that speaks the same protocol.
+    pub endpoint: Option<String>,
+    /// Certificates (PEM) of authorities to trust in place of the operating system's.
+    pub ca_file: Option<PathBuf>,
+    /// A request that takes longer is tried again, in seconds. 60 when nothing is said.
+    pub timeout_seconds: Option<u64>,
+}
+
+impl AwsOptions {
+    /// What clients are made of. Nothing is retried by the library: when to try again is the engine's to say.
+    pub(crate) async fn load(&self) -> Result<SdkConfig, OpenError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(10))
+                    .operation_timeout(Duration::from_secs(
+                        self.timeout_seconds.unwrap_or(60).max(1),
+                    ))
+                    .build(),
+            )
+            .http_client(self.http_client()?);
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(OpenError::Setting {
+                setting: "region",
+                problem: "is not set, and neither AWS_REGION nor the profile nor instance metadata says it".into(),
+            });
+        }
+        Ok(config)
+    }
+
+    fn http_client(
+        &self,
+    ) -> Result<aws_smithy_runtime_api::client::http::SharedHttpClient, OpenError> {
+        let mut trust = TrustStore::default();
+        if let Some(path) = &self.ca_file {
+            let pem = std::fs::read(path).map_err(|source| OpenError::File {
+                path: path.clone(),
+                source,
+            })?;
+            // What is wrong with it is found now, not at the first request, where it would be a panic of the library.
+            crate::tls::certificates(path)?;
+            trust = TrustStore::empty().with_pem_certificate(pem);
+        }
+        let context = TlsContext::builder()
+            .with_trust_store(trust)
+            .build()
+            .map_err(|error| OpenError::Other(format!("TLS cannot be set up: {error}")))?;
+        Ok(
+            aws_smithy_http_client::Builder::new().build_with_connector_fn(
+                move |settings, components| {
+                    let mut builder = Connector::builder()
+                        .proxy_config(ProxyConfig::from_env())
+                        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                        .tls_context(context.clone());
+                    builder.set_connector_settings(settings.cloned());
+                    if let Some(components) = components {
+                        builder.set_sleep_impl(components.sleep_impl());
+                    }
+                    builder.build()
+                },
+            ),
+        )
+    }
+}
+
+/// What an error asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Meaning {
+    /// The other end is not able now, or nobody knows what became of the request.
+    Again,
+    /// Nothing will be taken before a person changes something.
+    Misconfigured,
+    /// Something in the request is wrong.
+    Refused,
+}
+
+/// Reads an error: what it asks for, its code, and what to tell people.
+pub(crate) fn read<E>(error: &SdkError<E, HttpResponse>) -> (Meaning, Option<String>, String)
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    match error {
+        SdkError::ServiceError(said) => {
+            let status = said.raw().status().as_u16();
+            let code = said.err().code();
+            let message: String = said
+                .err()
+                .message()
+                .unwrap_or_default()
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .take(SHOWN_CHARACTERS)
+                .collect();
+            let text = match code {
+                Some(code) if message.is_empty() => format!("{code} (HTTP {status})"),
+                Some(code) => format!("{code} (HTTP {status}): {message}"),
+                None => format!("HTTP {status}"),
+            };
+            (meaning(status, code), code.map(str::to_owned), text)
+        }
+        // No credentials: found out before anything is sent, under either of two names.
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_)
+            if is_about_credentials(error) =>
+        {
+            (
+                Meaning::Misconfigured,
+                None,
+                format!(
+                    "no credentials of Amazon's could be loaded ({}): give the collector a role, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                    crate::http::chain(error)
+                ),
+            )
+        }
+        SdkError::ConstructionFailure(_) => {
+            (Meaning::Misconfigured, None, crate::http::chain(error))
+        }
+        _ => (Meaning::Again, None, crate::http::chain(error)),
+    }
+}
+
+/// The same as an answer of a sink's.
+pub(crate) fn answer<E>(error: &SdkError<E, HttpResponse>, what_to_do: &str) -> Answer
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let (meaning, _, text) = read(error);
+    match meaning {
+        Meaning::Again => Answer::again(text),
+        Meaning::Refused => Answer::refused(text),
+        Meaning::Misconfigured => Answer::misconfigured(format!("{text}. {what_to_do}")),
+    }
+}
+
+/// By the code where there is one, by the status elsewhere.
+fn meaning(status: u16, code: Option<&str>) -> Meaning {
+    match code.unwrap_or_default() {
+        "ThrottlingException" | "Throttling" | "ThrottledException" | "RequestThrottled"
+        | "RequestThrottledException" | "TooManyRequestsException" | "RequestLimitExceeded"
+        | "LimitExceededException" | "SlowDown" | "ServiceUnavailable"
+        | "ServiceUnavailableException" | "ServiceQuotaExceededException" | "InternalError"
+        | "InternalFailure" | "InternalServerError" | "RequestTimeout"
+        | "RequestTimeoutException" | "OperationAbortedException" | "OperationAborted"
+        | "ConditionalRequestConflict" | "BadDigest" | "IncompleteBody"
+        // The checksum is over what was sent: it was damaged on the way.
+        | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => Meaning::Again,
+        "InvalidParameterException" | "InvalidParameterValue" | "ValidationException"
+        | "SerializationException" | "EntityTooLarge" | "RequestEntityTooLargeException" => {
+            Meaning::Refused
+        }
+        _ => match status {
+            408 | 425 | 429 | 500..=599 => Meaning::Again,
+            413 => Meaning::Refused,
+            // Who we are, what we may, what is there, where: a person's. 400 without a known code is about our credentials or
+            // the set-up far more often than about a record, and a misconfigured sink loses nothing.
+            _ => Meaning::Misconfigured,
+        },
+    }
+}
+
+fn is_about_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if text.contains("credential") || text.contains("identity") {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(400, Some("ThrottlingException"), Meaning::Again)]
+    #[case(503, Some("SlowDown"), Meaning::Again)]
+    #[case(500, None, Meaning::Again)]
+    #[case(429, None, Meaning::Again)]
+    #[case(400, Some("InvalidParameterException"), Meaning::Refused)]
+    #[case(400, Some("UnrecognizedClientException"), Meaning::Misconfigured)]
+    #[case(400, Some("ExpiredTokenException"), Meaning::Misconfigured)]
+    #[case(403, Some("AccessDenied"), Meaning::Misconfigured)]
+    #[case(404, Some("NoSuchBucket"), Meaning::Misconfigured)]
+    #[case(400, None, Meaning::Misconfigured)]
+    fn what_an_error_asks_for(
+        #[case] status: u16,
+        #[case] code: Option<&str>,
+        #[case] expected: Meaning,
+    ) {
+        assert_eq!(meaning(status, code), expected);
+    }
+}
