@@ -35,25 +35,27 @@ pub struct DiskError {
 
 /// Who may read a new file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Access {
+pub enum Access {
     /// Its owner only.
     Private,
     /// Whoever the process's umask and the folder allow.
     Default,
 }
 
+/// The disk, and who is told before each step.
 #[derive(Clone, Default)]
-pub(crate) struct Disk {
+pub struct Disk {
     hook: Option<FaultHook>,
 }
 
 impl Disk {
-    pub(crate) fn with_hook(hook: FaultHook) -> Self {
+    /// A disk that calls `hook` before each step. For tests.
+    pub fn with_hook(hook: FaultHook) -> Self {
         Self { hook: Some(hook) }
     }
 
     /// Makes a folder and those above it, readable by their owner only.
-    pub(crate) fn create_folders(&self, path: &Path) -> Result<(), DiskError> {
+    pub fn create_folders(&self, path: &Path) -> Result<(), DiskError> {
         let missing: Vec<&Path> = path
             .ancestors()
             .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -71,12 +73,7 @@ impl Disk {
     }
 
     /// Writes a file that must not exist, and waits until it is on the disk.
-    pub(crate) fn write_new(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        access: Access,
-    ) -> Result<(), DiskError> {
+    pub fn write_new(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         self.write(path, bytes, options, access)
@@ -84,7 +81,7 @@ impl Disk {
 
     /// Writes a file, over what is there, and waits until it is on the disk. What
     /// was there is lost before the new content is whole.
-    pub(crate) fn write_over(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    pub fn write_over(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         self.write(path, bytes, options, Access::Default)
@@ -109,7 +106,7 @@ impl Disk {
     }
 
     /// Waits until what a folder lists is on the disk.
-    pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), DiskError> {
+    pub fn sync_folder(&self, path: &Path) -> Result<(), DiskError> {
         // An empty path is the working folder, which cannot be opened by that name.
         let path = if path.as_os_str().is_empty() {
             Path::new(".")
@@ -120,13 +117,13 @@ impl Disk {
     }
 
     /// Moves a file over another one, at once.
-    pub(crate) fn replace(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+    pub fn replace(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         self.step("move into place", to, || fs::rename(from, to))?;
         self.sync_folder(parent(to))
     }
 
     /// Moves a file to a name that nothing has, at once.
-    pub(crate) fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+    pub fn publish(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         self.step("move into place", to, || match fs::hard_link(from, to) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
@@ -141,7 +138,8 @@ impl Disk {
         }
     }
 
-    fn step<T>(
+    /// One step of the caller's own: announced, then done, and its error given the place it happened at.
+    pub fn step<T>(
         &self,
         action: &'static str,
         path: &Path,
@@ -163,7 +161,7 @@ impl Disk {
 }
 
 /// The folder that a path is in.
-pub(crate) fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -13,7 +13,7 @@
 #![warn(missing_docs)]
 
 mod container;
-mod disk;
+pub mod disk;
 mod keystore;
 mod listing;
 mod manifest;

@@ -6,6 +6,10 @@
 //! many hashes it has (`.p/W`), so no file is ever written over once a checkpoint
 //! covers it.
 
+mod edge;
+
+pub use edge::Edge;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -335,7 +339,8 @@ pub fn check_hashes<R: TileReader>(reader: &R, leaves: &[Hash]) -> Result<(), Ti
     Ok(())
 }
 
-fn decode_hashes(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, &'static str> {
+/// The hashes of a tile. The error says why the bytes are not the tile's.
+pub fn decode_hashes(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, &'static str> {
     if bytes.len() != usize::from(tile.width) * Hash::LEN {
         return Err("its length is not that of its hashes");
     }
@@ -345,7 +350,8 @@ fn decode_hashes(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, &'static str> {
         .collect())
 }
 
-fn decode_entries(tile: Tile, bytes: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
+/// The entries of a bundle. The error says why the bytes are not the bundle's.
+pub fn decode_entries(tile: Tile, bytes: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
     let mut entries = Vec::with_capacity(usize::from(tile.width));
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first_chunk::<2>() {

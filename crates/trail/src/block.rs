@@ -1,17 +1,24 @@
 //! A block: a run of pieces of one log file, as they stood there.
 
+pub mod sidecar;
+
 use pgattest_ledger::Hash;
 use pgattest_parse::audit_log::TornReason;
 use serde::{Deserialize, Serialize};
 
 /// A log file, as the operating system knows it.
+///
+/// Device, inode and fingerprint make it the same file for the journal; its name may change while it is followed. Numbers are
+/// written as decimal strings, because JSON's numbers do not hold 64 bits.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct FileId {
     /// The path, as it was when the file was opened; `-` for standard input. Lossy where it is no UTF-8.
     pub name: String,
     /// Device number.
+    #[serde(with = "decimal")]
     pub device: u64,
     /// Inode number.
+    #[serde(with = "decimal")]
     pub inode: u64,
     /// Tells two files of the same inode apart: SHA-256 of the file's first bytes (as many as `fingerprint_length`), hexadecimal.
     pub fingerprint: String,
@@ -80,5 +87,24 @@ impl Block {
         );
         pgattest_ledger::tree::root(&nodes, nodes.size())
             .unwrap_or_else(|_| pgattest_ledger::tree::empty_root())
+    }
+}
+
+/// A number of 64 bits as a string of decimal digits.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number: u64 = text.parse().map_err(serde::de::Error::custom)?;
+        if number.to_string() == text {
+            Ok(number)
+        } else {
+            Err(serde::de::Error::custom("a number with a second spelling"))
+        }
     }
 }

@@ -1,11 +1,16 @@
 //! What a leaf of the trail's tree says. Canonical JSON (RFC 8785), below 65,535 bytes.
 
+mod entry;
+
+pub use entry::{Entry, LeafError};
+
 use crate::block::FileId;
+use pgattest_parse::audit_log::Format;
 use serde::{Deserialize, Serialize};
 
 /// A leaf.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Leaf {
     /// A block of records.
     Block(BlockLeaf),
@@ -34,7 +39,7 @@ pub enum Leaf {
         /// When.
         at: i64,
     },
-    /// Records that the source had and the journal lacks, or may lack.
+    /// Records that the source had and the journal lacks, or may lack. After it, the file's next block may begin anywhere.
     Gap {
         /// When it was noticed.
         at: i64,
@@ -150,6 +155,7 @@ pub enum Leaf {
 
 /// The manifest of a block.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct BlockLeaf {
     /// The block's number, from 0: blocks only.
     pub block: u64,
@@ -177,11 +183,11 @@ pub struct BlockLeaf {
     pub columns: Option<u8>,
     /// The segment that holds it, relative to the journal.
     pub segment: String,
-    /// Where in the segment its frame begins.
+    /// Where in the segment its frames begin: the sidecar's and, right behind it, the pieces'.
     pub position: u64,
-    /// Bytes of the frame.
+    /// Bytes of both frames.
     pub stored: u64,
-    /// SHA-256 of the frame as it is stored, hexadecimal.
+    /// SHA-256 of both frames as they are stored, hexadecimal.
     pub stored_sha256: String,
     /// Bytes of the pieces.
     pub length: u64,
@@ -193,4 +199,32 @@ pub struct BlockLeaf {
     pub last_time: Option<i64>,
     /// When it was sealed, by the collector's clock, in milliseconds since 1970.
     pub sealed_at: i64,
+}
+
+impl BlockLeaf {
+    /// The form, with what belongs to it; `None` when this version does not know it.
+    pub fn form(&self) -> Option<Format> {
+        Some(match (self.format.as_str(), self.columns, &self.prefix) {
+            ("csvlog", Some(columns), None) => Format::Csvlog { columns },
+            ("jsonlog", None, None) => Format::Jsonlog,
+            ("stderr", None, Some(prefix)) => Format::Stderr {
+                prefix: prefix.clone(),
+            },
+            ("rds-stderr", None, None) => Format::RdsStderr,
+            ("pgauditlogtofile-csv", None, None) => Format::PgauditlogtofileCsv,
+            ("pgauditlogtofile-json", None, None) => Format::PgauditlogtofileJson,
+            ("cloud-sql", None, None) => Format::CloudSql,
+            _ => return None,
+        })
+    }
+
+    /// Where its file has been read to.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.source_length)
+    }
+
+    /// The number of the first piece that is not in it.
+    pub fn next_record(&self) -> u64 {
+        self.first_record.saturating_add(u64::from(self.records))
+    }
 }

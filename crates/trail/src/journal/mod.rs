@@ -2,56 +2,37 @@
 //!
 //! ```text
 //! DIR/lock                      held by the one writer
-//! DIR/segments/NNN..            zstd frames, one a block; `zstd -dc` gives the log back
+//! DIR/segments/NNNNNNNNNNNN.zst named after its first block; frames, one block after the other (see `block::sidecar`);
+//!                               `zstd -dc` gives the log back
 //! DIR/tile/..                   C2SP tlog-tiles: entries are leaves (canonical JSON)
 //! DIR/checkpoint                signed note; what it covers is durable
+//! DIR/intent                    the sizes that a commit leads from and to, while one is under way
 //! DIR/state.json                a cache: positions by file, counts; made again from the leaves
+//! DIR/pruned                    the index of the leaf that says what was pruned; a cache
 //! ```
 //!
-//! Order of a commit: segment written and flushed, tiles written and flushed, checkpoint renamed into place. A crash leaves the
-//! old checkpoint or the new one; what lies beyond it is cut off when the journal is opened for writing.
+//! Order of a commit: segment written and flushed, intent written and flushed, tiles written and flushed, checkpoint renamed into
+//! place. A crash leaves the old checkpoint or the new one; what lies beyond it is cut off when the journal is opened for writing.
+//! Tiles beyond the checkpoint that the intent does not announce were committed once: such a journal was set back, and is refused.
 
+mod error;
+mod files;
+mod prune;
 mod reader;
+mod recovery;
+mod segment;
+mod sender;
+mod state;
+mod tiles;
 mod writer;
 
-pub use reader::JournalReader;
-pub use writer::{Journal, JournalOptions, LeafSender};
+pub use error::JournalError;
+pub use prune::Pruning;
+pub use reader::{JournalReader, Leaves};
+pub use sender::LeafSender;
+pub use writer::{Journal, JournalOptions};
 
-use std::path::PathBuf;
+pub(crate) use tiles::Tiles;
 
-/// Why the journal could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// There is none.
-    #[error("there is no journal at `{}`", .0.display())]
-    Absent(PathBuf),
-    /// Another process writes to it.
-    #[error("another process writes to the journal at `{}`", .0.display())]
-    Locked(PathBuf),
-    /// A file operation failed.
-    #[error("cannot {action} `{}`", .path.display())]
-    Disk {
-        /// What was being done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// A block's payload was pruned.
-    #[error(
-        "the payload of block {0} was pruned by the retention policy; its manifest and proof are still there"
-    )]
-    Pruned(u64),
-    /// Something is not what its manifest, its tree or its signature says.
-    #[error("`{}` is damaged: {reason}", .path.display())]
-    Damaged {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The writer has ended.
-    #[error("the journal's writer has ended")]
-    Ended,
-}
+/// The file with the signed head.
+pub(crate) const CHECKPOINT: &str = "checkpoint";

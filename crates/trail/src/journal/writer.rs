@@ -1,10 +1,27 @@
 //! The one writer.
 
-use super::JournalError;
-use crate::block::{Block, FileId};
-use crate::leaf::Leaf;
-use pgattest_ledger::{Checkpoint, SigningKey};
-use std::path::Path;
+use super::files::Position;
+use super::recovery::{self, Intent};
+use super::segment::OpenSegment;
+use super::sender::{LeafSender, Shared};
+use super::state::State;
+use super::{JournalError, Tiles};
+use crate::block::{Block, FileId, PieceKind, sidecar};
+use crate::leaf::{BlockLeaf, Entry, Leaf};
+use pgattest_evidence::FaultHook;
+use pgattest_evidence::disk::{Disk, parent};
+use pgattest_ledger::tile::{Edge, Rows, Tile, TileWrite};
+use pgattest_ledger::{Checkpoint, Hash, SigningKey};
+use pgattest_parse::audit_log::{Format, redact};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Leaves that a commit adds at most: more are committed before they are asked for, so that memory stays bounded.
+const BATCH: u64 = 4096;
+
+/// Leaves after which the cache of what the leaves say is written again.
+const SAVE_EVERY: u64 = 4096;
 
 /// How the journal is written.
 #[derive(Clone, Debug)]
@@ -28,7 +45,26 @@ impl Default for JournalOptions {
 }
 
 /// A journal open for writing.
-pub struct Journal {}
+///
+/// When [`Self::commit`] fails, or an [`Self::append`] that had to commit, what is on the disk is in doubt: every later call gives
+/// [`JournalError::Broken`], and opening the journal again cuts off what was not committed. A failed append that wrote nothing but its
+/// block (a full disk) may be tried again.
+pub struct Journal {
+    pub(super) dir: PathBuf,
+    pub(super) disk: Disk,
+    pub(super) tiles: Tiles,
+    pub(super) state: State,
+    pub(super) checkpoint: Checkpoint,
+    key: SigningKey,
+    options: JournalOptions,
+    edge: Edge,
+    intent: Intent,
+    segment: Option<OpenSegment>,
+    shared: Arc<Shared>,
+    saved_at: u64,
+    broken: bool,
+    _lock: File,
+}
 
 impl Journal {
     /// Opens a journal, making it when it is not there, and cuts off what no checkpoint covers.
@@ -37,57 +73,389 @@ impl Journal {
         key: SigningKey,
         options: JournalOptions,
     ) -> Result<Self, JournalError> {
-        let _ = (dir, key, options);
-        todo!("the journal")
+        Self::open_on(Disk::default(), dir, key, options)
+    }
+
+    /// The same, calling `hook` before each step of writing. For tests.
+    #[doc(hidden)]
+    pub fn open_with_faults(
+        dir: &Path,
+        key: SigningKey,
+        options: JournalOptions,
+        hook: FaultHook,
+    ) -> Result<Self, JournalError> {
+        Self::open_on(Disk::with_hook(hook), dir, key, options)
+    }
+
+    fn open_on(
+        disk: Disk,
+        dir: &Path,
+        key: SigningKey,
+        options: JournalOptions,
+    ) -> Result<Self, JournalError> {
+        let lock = recovery::lock(&disk, dir)?;
+        let recovered = recovery::recover(&disk, dir, &key, &options)?;
+        let mut journal = Self {
+            dir: dir.to_owned(),
+            tiles: Tiles::new(dir),
+            saved_at: recovered.saved_at,
+            state: recovered.state,
+            checkpoint: recovered.checkpoint,
+            edge: recovered.edge,
+            intent: recovered.intent,
+            disk,
+            key,
+            options,
+            segment: None,
+            shared: Arc::default(),
+            broken: false,
+            _lock: lock,
+        };
+        journal.finish_pruning()?;
+        Ok(journal)
     }
 
     /// Adds a block: compressed and written, durable only after [`Self::commit`].
+    ///
+    /// Refused: a block without pieces, one whose pieces' lengths do not add up, and one that begins before the end of the last block
+    /// of its file, unless a [`Leaf::Gap`] of that file came between.
     pub fn append(&mut self, block: &Block) -> Result<(), JournalError> {
-        let _ = block;
-        todo!("the journal")
+        self.refuse_broken()?;
+        self.refuse_unfit(block)?;
+        let frames =
+            sidecar::encode(&block.bytes, &block.pieces, self.options.level).map_err(|error| {
+                JournalError::Refused {
+                    what: "the block",
+                    reason: error.to_string(),
+                }
+            })?;
+        let (segment, position) = self.state.next_place(self.options.segment_bytes);
+        let leaf = self.manifest(block, &frames, segment, position)?;
+        let entry = self.state.entry(Leaf::Block(leaf.clone()));
+        let bytes = entry.to_bytes()?;
+        self.segment_at(&leaf.segment, position)?
+            .write_at(position, &frames)?;
+        self.add(&entry, &bytes)
     }
 
     /// Adds another leaf.
     pub fn note(&mut self, leaf: &Leaf) -> Result<(), JournalError> {
-        let _ = leaf;
-        todo!("the journal")
+        self.refuse_broken()?;
+        if matches!(leaf, Leaf::Block(_) | Leaf::Pruned { .. }) {
+            return Err(JournalError::Refused {
+                what: "the leaf",
+                reason: "the journal writes leaves of this kind itself".to_owned(),
+            });
+        }
+        self.note_any(leaf)
     }
 
-    /// Makes everything added so far durable, in one step: afterwards the checkpoint covers it.
+    pub(super) fn note_any(&mut self, leaf: &Leaf) -> Result<(), JournalError> {
+        let entry = self.state.entry(leaf.clone());
+        let bytes = entry.to_bytes()?;
+        self.add(&entry, &bytes)
+    }
+
+    /// Makes everything added so far durable, in one step: afterwards the checkpoint covers it. With nothing added, nothing is
+    /// written.
     pub fn commit(&mut self) -> Result<Checkpoint, JournalError> {
-        todo!("the journal")
+        self.refuse_broken()?;
+        for leaf in self.shared.take() {
+            if let Err(error) = self.note_any(&leaf) {
+                // Those who handed in the others must not be told that theirs are durable.
+                self.fail();
+                return Err(error);
+            }
+        }
+        self.commit_added()?;
+        self.shared.committed();
+        Ok(self.checkpoint.clone())
     }
 
-    /// How far a file has been sealed: the offset behind its last block. `None`: nothing of it.
+    /// How far a file has been sealed: the offset behind its last block, or behind its last declared gap. `None`: nothing of it.
+    /// Blocks that were added but not committed count.
     pub fn sealed(&self, file: &FileId) -> Option<u64> {
-        let _ = file;
-        todo!("the journal")
+        self.state.files.get(file).map(|position| position.end)
     }
 
-    /// Files that have blocks, with the offset behind the last one, the most recent last.
+    /// Files that have blocks, with the offset behind the last one, the most recent last. Of more than 100,000 those that have not
+    /// changed for longest are forgotten.
     pub fn files(&self) -> Vec<(FileId, u64)> {
-        todo!("the journal")
+        self.state
+            .files
+            .iter()
+            .map(|position| (position.file.clone(), position.end))
+            .collect()
     }
 
     /// Records so far: the number that the next piece will have.
     pub fn next_record(&self) -> u64 {
-        todo!("the journal")
+        self.state.records
+    }
+
+    /// The last checkpoint: what is durable.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The names of legal holds that are in force.
+    pub fn holds(&self) -> impl Iterator<Item = &str> {
+        self.state.holds.iter().map(String::as_str)
     }
 
     /// Where others of this process (sinks, detect, archive) hand in leaves. They are added at the next commit.
     pub fn leaf_sender(&self) -> LeafSender {
-        todo!("the journal")
+        self.shared.sender()
+    }
+
+    /// Whether leaves were handed in that wait for a commit.
+    pub fn has_leaves_waiting(&self) -> bool {
+        self.shared.is_waiting()
+    }
+
+    fn refuse_broken(&self) -> Result<(), JournalError> {
+        if self.broken {
+            Err(JournalError::Broken)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn refuse_unfit(&self, block: &Block) -> Result<(), JournalError> {
+        let refused = |reason: String| {
+            Err(JournalError::Refused {
+                what: "the block",
+                reason,
+            })
+        };
+        let total: u64 = block.pieces.iter().map(|it| u64::from(it.length)).sum();
+        if block.pieces.is_empty() {
+            return refused("it has no pieces".to_owned());
+        }
+        if total != block.bytes.len() as u64 {
+            return refused(format!(
+                "its pieces have {total} bytes and it has {}",
+                block.bytes.len()
+            ));
+        }
+        match self.state.files.get(&block.file) {
+            Some(Position { end, gap, .. }) if block.offset < *end && !gap => refused(format!(
+                "it begins at byte {} of `{}`, which is sealed up to byte {end}",
+                block.offset, block.file.name
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn manifest(
+        &self,
+        block: &Block,
+        frames: &[u8],
+        segment: String,
+        position: u64,
+    ) -> Result<BlockLeaf, JournalError> {
+        let too_many = |_| JournalError::Refused {
+            what: "the block",
+            reason: "it has too many pieces".to_owned(),
+        };
+        let count = |matches: &dyn Fn(&crate::Piece) -> bool| {
+            u32::try_from(block.pieces.iter().filter(|it| matches(it)).count()).map_err(too_many)
+        };
+        let (prefix, columns) = match &block.format {
+            Format::Csvlog { columns } => (None, Some(*columns)),
+            Format::Stderr { prefix } => (Some(prefix.clone()), None),
+            _ => (None, None),
+        };
+        Ok(BlockLeaf {
+            block: self.state.blocks,
+            first_record: self.state.records,
+            records: count(&|_| true)?,
+            torn: count(&|piece| piece.kind != PieceKind::Record)?,
+            redacted: count(&|piece| piece.original.is_some())?,
+            redaction: redact::POLICY.to_owned(),
+            file: block.file.clone(),
+            offset: block.offset,
+            source_length: block.source_length,
+            format: block.format.name().to_owned(),
+            prefix,
+            columns,
+            segment,
+            position,
+            stored: frames.len() as u64,
+            stored_sha256: Hash::of(frames).to_hex(),
+            length: block.bytes.len() as u64,
+            records_root: block.records_root().to_hex(),
+            first_time: block.times.map(|(first, _)| exact(first)),
+            last_time: block.times.map(|(_, last)| exact(last)),
+            sealed_at: now(),
+        })
+    }
+
+    fn segment_at(&mut self, name: &str, position: u64) -> Result<Writing<'_>, JournalError> {
+        if self.segment.as_ref().is_none_or(|it| it.name() != name) {
+            if let Some(mut before) = self.segment.take() {
+                let length = match &self.state.segment {
+                    Some((name, length)) if name == before.name() => *length,
+                    _ => 0,
+                };
+                if let Err(error) = before.flush(&self.disk, length) {
+                    self.fail();
+                    return Err(error);
+                }
+            }
+            self.segment = Some(OpenSegment::open(&self.disk, &self.dir, name, position)?);
+        }
+        match &mut self.segment {
+            Some(segment) => Ok(Writing {
+                segment,
+                disk: &self.disk,
+            }),
+            None => Err(JournalError::Broken),
+        }
+    }
+
+    fn add(&mut self, entry: &Entry, bytes: &[u8]) -> Result<(), JournalError> {
+        let refused = |reason| JournalError::Refused {
+            what: "the leaf",
+            reason,
+        };
+        self.edge
+            .append(bytes)
+            .map_err(|error| refused(error.to_string()))?;
+        if let Err(reason) = self.state.apply(entry) {
+            // The tree has it, and the sums do not.
+            self.fail();
+            return Err(refused(reason));
+        }
+        if self.edge.size() - self.checkpoint.size >= BATCH {
+            self.commit_added()?;
+        }
+        Ok(())
+    }
+
+    fn commit_added(&mut self) -> Result<(), JournalError> {
+        if self.edge.size() == self.checkpoint.size {
+            return Ok(());
+        }
+        if let Err(error) = self.write_commit() {
+            self.fail();
+            return Err(error);
+        }
+        if self.checkpoint.size - self.saved_at >= SAVE_EVERY {
+            self.save_state();
+        }
+        Ok(())
+    }
+
+    fn write_commit(&mut self) -> Result<(), JournalError> {
+        if let (Some(segment), Some((_, length))) = (&mut self.segment, &self.state.segment) {
+            segment.flush(&self.disk, *length)?;
+        }
+        let (before, after) = (self.checkpoint.size, self.edge.size());
+        self.intent.announce(&self.disk, before, after)?;
+        let writes = self.edge.take_writes();
+        self.write_tiles(&writes)?;
+        let checkpoint = Checkpoint {
+            origin: self.checkpoint.origin.clone(),
+            size: after,
+            root: self.edge.root(),
+        };
+        recovery::write_checkpoint(&self.disk, &self.dir, &checkpoint, &self.key)?;
+        self.checkpoint = checkpoint;
+        // From here on it is committed; nothing below may make it fail.
+        self.intent.fulfil(&self.disk, after);
+        self.drop_partial_tiles(&writes);
+        Ok(())
+    }
+
+    fn write_tiles(&self, writes: &[TileWrite]) -> Result<(), JournalError> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for write in writes {
+            let path = self.tiles.path(write.tile);
+            self.disk.create_folders(parent(&path))?;
+            self.disk.write_over(&path, &write.bytes)?;
+            let folder = parent(&path).to_owned();
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        for folder in folders {
+            self.disk.sync_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the partial tiles that came before a full one. They are never needed again, so that failing to is no error; the next
+    /// full tile of the row tries again.
+    fn drop_partial_tiles(&self, writes: &[TileWrite]) {
+        for full in writes.iter().filter(|write| write.tile.is_full()) {
+            let previous = full.tile.index.checked_sub(1);
+            for index in previous.into_iter().chain([full.tile.index]) {
+                let tile = Tile { index, ..full.tile };
+                let folder = self.dir.join(tile.partial_directory());
+                let _ = self
+                    .disk
+                    .step("remove", &folder, || std::fs::remove_dir_all(&folder));
+            }
+        }
+    }
+
+    /// Writes the cache. That it cannot be written costs the next start some time, no more.
+    fn save_state(&mut self) {
+        let written = self
+            .state
+            .to_text(self.checkpoint.root)
+            .map_err(std::io::Error::other)
+            .and_then(|text| {
+                recovery::write_cache(&self.disk, &self.dir, recovery::STATE, &text)
+                    .map_err(|error| error.source)
+            });
+        match written {
+            Ok(()) => self.saved_at = self.checkpoint.size,
+            Err(error) => tracing::warn!(%error, "the journal's cache could not be written"),
+        }
+    }
+
+    fn fail(&mut self) {
+        self.broken = true;
+        self.shared.end();
     }
 }
 
-/// Hands leaves to the journal's writer, from any thread.
-#[derive(Clone)]
-pub struct LeafSender {}
-
-impl LeafSender {
-    /// Hands in a leaf; it becomes durable with the writer's next commit. With `wait` only returns once it is.
-    pub fn send(&self, leaf: Leaf, wait: bool) -> Result<(), JournalError> {
-        let _ = (leaf, wait);
-        todo!("the journal")
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.end();
+        // The state covers what was added, too: it is the checkpoint's only when nothing is pending.
+        if !self.broken
+            && self.edge.size() == self.checkpoint.size
+            && self.saved_at != self.checkpoint.size
+        {
+            self.save_state();
+        }
     }
 }
+
+/// A segment and the disk it is on.
+struct Writing<'j> {
+    segment: &'j mut OpenSegment,
+    disk: &'j Disk,
+}
+
+impl Writing<'_> {
+    fn write_at(&mut self, position: u64, bytes: &[u8]) -> Result<(), JournalError> {
+        self.segment.write(self.disk, position, bytes)
+    }
+}
+
+/// A time that JSON holds exactly: logs may say any.
+fn exact(milliseconds: i64) -> i64 {
+    const LARGEST: i64 = (1 << 53) - 1;
+    milliseconds.clamp(-LARGEST, LARGEST)
+}
+
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The bundle and the tiles of the first row, which every leaf has.
+pub(super) const EVERY_LEAF: [Rows; 2] = [Rows::Entries, Rows::Hashes(0)];

@@ -1,0 +1,4 @@
+//! The journal: what is written is read back, whatever happened in between.
+
+mod round_trip;
+mod support;

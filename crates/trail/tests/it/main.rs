@@ -1,0 +1,3 @@
+//! The audit trail's tests, one binary.
+
+mod journal;
