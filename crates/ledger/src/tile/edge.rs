@@ -272,9 +272,9 @@ mod tests {
     #[test]
     fn an_entry_that_no_bundle_can_hold_is_refused_and_changes_nothing() {
         let mut edge = Edge::empty();
-        assert!(edge.append(&[0; 65_536]).is_err());
+        assert!(edge.append(&vec![0; 65_536]).is_err());
         assert_eq!((edge.size(), edge.take_writes().len()), (0, 0));
-        edge.append(&[0; 65_535]).unwrap();
+        edge.append(&vec![0; 65_535]).unwrap();
         assert_eq!(edge.size(), 1);
     }
 }
