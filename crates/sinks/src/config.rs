@@ -89,8 +89,8 @@ impl Config {
     /// Opens the sink: reads its secrets, makes its client. May connect, need not.
     pub async fn open(&self) -> Result<Box<dyn Sink>, OpenError> {
         match self {
-            Self::Stdout(config) => stdout::open(config),
-            Self::File(config) => file::open(config),
+            Self::Stdout(config) => Ok(stdout::open(config)),
+            Self::File(config) => Ok(file::open(config)),
             Self::Datadog(config) => datadog::open(config),
             Self::SplunkHec(config) => splunk::open(config),
             Self::Syslog(config) => syslog::open(config),

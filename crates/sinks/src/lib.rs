@@ -32,7 +32,7 @@ pub mod syslog;
 
 pub use aws::AwsOptions;
 pub use config::{Config, Name};
-pub use engine::{Engine, Options};
+pub use engine::{Delivery, Options};
 pub use evidence::SinkEvidence;
 pub use http::HttpOptions;
 pub use record::{Batch, Item, Part, Record, What, WholeBlock};

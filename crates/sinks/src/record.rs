@@ -74,8 +74,11 @@ impl Record {
         String::from_utf8_lossy(self.payload())
     }
 
-    /// The bytes without the line end.
+    /// The bytes without the line end. What ends a part that is not the last one belongs to the text.
     pub fn payload(&self) -> &[u8] {
+        if self.part.is_some_and(|part| part.index < part.of) {
+            return &self.bytes;
+        }
         let bytes = self.bytes.strip_suffix(b"\n").unwrap_or(&self.bytes);
         bytes.strip_suffix(b"\r").unwrap_or(bytes)
     }
@@ -179,11 +182,11 @@ mod tests {
     #[test]
     fn fields_are_the_same_everywhere() {
         let mut record = sample(41, "a \"b\"");
-        record.part = Some(Part { index: 1, of: 2 });
+        record.part = Some(Part { index: 2, of: 2 });
         record.bytes.insert(0, 0xff);
         assert_eq!(
             record.json().to_string(),
-            r#"{"seq":41,"block":7,"instance":"production","session":"6907c5a2.1f3","time":"2026-01-01T00:00:00.123Z","format":"csvlog","kind":"record","part":1,"parts":2,"lossy":true,"message":"�a \"b\""}"#
+            r#"{"seq":41,"block":7,"instance":"production","session":"6907c5a2.1f3","time":"2026-01-01T00:00:00.123Z","format":"csvlog","kind":"record","part":2,"parts":2,"lossy":true,"message":"�a \"b\""}"#
         );
     }
 

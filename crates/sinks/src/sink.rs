@@ -24,10 +24,14 @@ pub trait Sink: Send {
 
     /// Delivers a batch and waits until the other end has confirmed it as durably as it ever does.
     ///
+    /// After [`Answer::Again`] the same sink is asked again, so a connection that is broken is to be made anew. After
+    /// [`Answer::Misconfigured`], and when the answer takes too long (the future is then dropped), the sink is opened anew.
+    ///
     /// The batch is never empty. Its items are in order of their numbers and fit the limits.
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Task<'a, Answer>;
 
-    /// What the sink wants to find again after a restart; saved with the cursor after each confirmed batch.
+    /// What the sink wants to find again after a restart; asked after each delivery and saved with the cursor. It describes what has been
+    /// confirmed, nothing else.
     fn state(&self) -> Option<serde_json::Value> {
         None
     }
@@ -59,8 +63,9 @@ pub struct Limits {
     pub overhead: usize,
     /// Encoded length of one item. A longer record is cut into parts that fit.
     pub record_bytes: usize,
-    /// A batch is exactly the pieces of one block of the journal, whole, whatever the other limits say, and nothing but records is
-    /// delivered. For sinks whose objects are named by what they hold: after a crash the same batch is made again.
+    /// A batch is exactly the pieces of one block of the journal, whole, whatever the other limits say, with the block; nothing but
+    /// records is delivered. For sinks whose objects are named by what they hold: after a crash the same batch is made again. What such
+    /// a sink refuses is not halved.
     pub whole_blocks: bool,
 }
 
@@ -94,6 +99,13 @@ pub enum Answer {
     First {
         /// How many items are durable.
         durable: usize,
+        /// What of the rest.
+        rest: Box<Answer>,
+    },
+    /// The first item alone is refused for good; of the others, the answer says more.
+    FirstRefused {
+        /// What was said.
+        reason: String,
         /// What of the rest.
         rest: Box<Answer>,
     },

@@ -1,47 +1,84 @@
-//! Delivers the journal to every sink.
+//! Delivers the journal to a sink: from a durable cursor, at least once, in order, never dropping a record and never stuck on one.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`delivery`] | the task of one sink: open, fill a batch, deliver, confirm, again |
+//! | [`settle`] | what an answer leads to: confirm, back off, halve, dead letter |
+//! | [`feed`] | records to items, items to batches within the sink's limits |
+//! | [`source`] | blocks of the journal, in order |
+//! | [`cursor`] | how far a sink is, on the disk |
+//! | [`dead`] | what a sink refuses for good, on the disk |
+//! | [`status`] | how a sink is doing, for people and for metrics |
+//!
+//! A sink has a thread of its own and holds one block and one batch: what is slow or down slows nothing else and only stays behind.
+
+mod cursor;
+mod dead;
+mod delivery;
+mod feed;
+mod files;
+mod settle;
+mod source;
+mod status;
+
+pub use cursor::Cursor;
+pub use dead::{DeadLetter, dead_letters};
+pub use delivery::Delivery;
+pub use feed::split;
+pub use source::{JournalSource, Source};
+pub use status::{Failure, Standing, Status};
 
 use crate::config::{Config, Name};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How the engine works.
+/// How the engine works. The defaults are for production; tests make the waits short.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The journal's directory.
-    pub journal: PathBuf,
     /// The instance's name, in every record.
     pub instance: Arc<str>,
-    /// How often the journal is looked at for more.
-    pub poll: Duration,
-    /// The first wait after a failure; each one is about twice the one before.
+    /// The first wait after a failure; each one is about twice the one before, with jitter.
     pub first_delay: Duration,
     /// The longest wait after a failure, but for `Retry-After`.
     pub last_delay: Duration,
+    /// The longest `Retry-After` that is heeded.
+    pub longest_retry_after: Duration,
     /// How often a misconfigured sink is opened anew.
     pub misconfigured_delay: Duration,
+    /// A delivery that takes longer is given up, the sink opened anew and the batch sent again.
+    pub longest_delivery: Duration,
     /// How often a watermark becomes a leaf, at most.
     pub watermark: Duration,
-    /// How long sinks may go on after the stop.
-    pub drain: Duration,
+    /// How often a checkpoint is delivered among the records, at most. Zero: never.
+    pub checkpoint: Duration,
+    /// How long a delivery that is under way may go on when the collector stops.
+    pub grace: Duration,
 }
 
-/// Delivers the journal to every sink.
-pub struct Engine {
-    options: Options,
-    sinks: BTreeMap<Name, Config>,
+impl Options {
+    /// The defaults.
+    pub fn new(instance: impl Into<Arc<str>>) -> Self {
+        Self {
+            instance: instance.into(),
+            first_delay: Duration::from_millis(500),
+            last_delay: Duration::from_mins(1),
+            longest_retry_after: Duration::from_hours(1),
+            misconfigured_delay: Duration::from_mins(5),
+            longest_delivery: Duration::from_mins(5),
+            watermark: Duration::from_secs(5),
+            checkpoint: Duration::from_mins(5),
+            grace: Duration::from_secs(2),
+        }
+    }
 }
 
-impl Engine {
-    /// For these sinks.
-    pub fn new(options: Options, sinks: BTreeMap<Name, Config>) -> Self {
-        Self { options, sinks }
-    }
-
-    /// Runs until it is told to stop.
-    pub async fn run(self, stop: tokio::sync::watch::Receiver<bool>) {
-        let _ = (self.options, self.sinks, stop);
-        todo!("the engine")
-    }
+/// The tasks of these sinks, one each, for the collector to run.
+pub fn tasks(sinks: &BTreeMap<Name, Config>, options: &Options) -> Vec<Delivery> {
+    sinks
+        .iter()
+        .map(|(name, config)| {
+            Delivery::new(name.clone(), Arc::new(config.clone()), options.clone())
+        })
+        .collect()
 }
