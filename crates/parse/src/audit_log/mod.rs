@@ -9,16 +9,25 @@
 //! | [`split`] | where records begin and end |
 //! | [`record`] | the fields of a record, one type for every form |
 //! | [`pgaudit`] | the record within a record |
+//! | [`cloud_sql`] | Google's entries, and their chunks put together |
 //! | [`authentication`] | who tried to come in, and how it ended |
 //! | [`redact`] | secrets taken out, before anything is written |
 
 pub mod authentication;
+mod clock;
+pub mod cloud_sql;
+mod csvlog;
 pub mod format;
+mod jsonlog;
+mod logtofile;
+mod object;
 pub mod pgaudit;
 pub mod record;
 pub mod redact;
+mod scan;
 pub mod split;
+mod stderr;
 
-pub use format::Format;
-pub use record::{Record, decode};
+pub use format::{Detected, Format};
+pub use record::{Decoder, Record, decode};
 pub use split::{Cut, Splitter, TornReason};

@@ -1,6 +1,8 @@
 //! The fields of a record, one type for every form.
 
-use super::Format;
+use super::scan::number;
+use super::{Format, cloud_sql, csvlog, jsonlog, logtofile, stderr};
+use memchr::memrchr;
 use std::borrow::Cow;
 
 /// Text as the log has it: bytes in whatever encoding the database has.
@@ -51,6 +53,8 @@ pub struct Record<'a> {
     pub context: Option<Text<'a>>,
     /// The statement that led to the error (`query`, `statement`).
     pub statement: Option<Text<'a>>,
+    /// Where in the server's source, with `log_error_verbosity = verbose`.
+    pub location: Option<Text<'a>>,
     /// `application_name`; what the client calls itself.
     pub application_name: Option<Text<'a>>,
     /// `client backend`, `autovacuum worker`.
@@ -62,7 +66,79 @@ pub struct Record<'a> {
 }
 
 /// Decodes a record that the splitter gave. `None` when the fields are not those of the form.
+///
+/// For [`Format::Stderr`] this reads `log_line_prefix` anew each time: use a [`Decoder`] where there are many records.
 pub fn decode<'a>(format: &Format, bytes: &'a [u8]) -> Option<Record<'a>> {
-    let _ = (format, bytes);
-    todo!("decoding")
+    match format {
+        Format::Csvlog { columns } => csvlog::decode(*columns, bytes),
+        Format::Jsonlog => jsonlog::decode(bytes),
+        Format::Stderr { prefix } => stderr::Reader::new(prefix).decode(bytes),
+        Format::RdsStderr => stderr::Reader::new(stderr::RDS_PREFIX).decode(bytes),
+        Format::PgauditlogtofileCsv => logtofile::decode_csv(bytes),
+        Format::PgauditlogtofileJson => logtofile::decode_json(bytes),
+        Format::CloudSql => cloud_sql::decode(bytes),
+    }
+}
+
+/// Decodes records of one form.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    format: Format,
+    /// For stderr.
+    reader: Option<stderr::Reader>,
+}
+
+impl Decoder {
+    /// For records of this form.
+    pub fn new(format: Format) -> Self {
+        let reader = match &format {
+            Format::Stderr { prefix } => Some(stderr::Reader::new(prefix)),
+            Format::RdsStderr => Some(stderr::Reader::new(stderr::RDS_PREFIX)),
+            _ => None,
+        };
+        Self { format, reader }
+    }
+
+    /// Decodes a record that the splitter gave. `None` when the fields are not those of the form.
+    pub fn decode<'a>(&self, bytes: &'a [u8]) -> Option<Record<'a>> {
+        match &self.reader {
+            Some(reader) => reader.decode(bytes),
+            None => decode(&self.format, bytes),
+        }
+    }
+}
+
+/// The other end of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Client<'a> {
+    /// An address, a name, `[local]`.
+    pub(super) host: Option<Text<'a>>,
+    /// The port.
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Client<'a> {
+    /// From `host:port` or `[local]`. An IPv6 address has colons of its own: what follows the last one is the port, which the
+    /// server always writes for an address.
+    pub(super) fn read(text: Text<'a>) -> Self {
+        let port = memrchr(b':', &text)
+            .and_then(|colon| Some((colon, u16::try_from(number(text.get(colon + 1..)?)?).ok()?)));
+        let Some((colon, port)) = port else {
+            return Self {
+                host: Some(text),
+                port: None,
+            };
+        };
+        let host = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(..colon).unwrap_or_default()),
+            Cow::Owned(mut text) => {
+                text.truncate(colon);
+                Cow::Owned(text)
+            }
+        };
+        Self {
+            host: Some(host),
+            port: Some(port),
+        }
+    }
 }

@@ -6,6 +6,7 @@
     reason = "clippy.toml allows it in tests, but does not see that helpers are tests; tests write the files that servers read"
 )]
 
+mod audit_log;
 mod conf;
 mod connection_log;
 mod disk;
