@@ -79,7 +79,7 @@ impl Task for Delivery {
 
     fn run(&mut self, context: &Context) -> Result<(), TaskError> {
         let reader = context.reader()?;
-        self.run_with(Box::new(JournalSource::new(context.dir(), reader)), context)
+        self.run_with(Box::new(JournalSource::new(reader)), context)
     }
 }
 

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 
 /// How many manifests are read ahead: a bundle of the tree.
 const AHEAD: usize = 256;
@@ -32,25 +31,20 @@ pub trait Source: Send {
 
 /// A journal on the disk.
 pub struct JournalSource {
-    dir: PathBuf,
     reader: JournalReader,
     /// Manifests read ahead, in order, with their leaves' indexes.
     ahead: VecDeque<(u64, BlockLeaf)>,
     /// The leaf to read next.
     leaf: Option<u64>,
-    /// Up to where the end was looked for, and the end.
-    seen: (u64, u64),
 }
 
 impl JournalSource {
-    /// From a reader of the journal in this directory.
-    pub fn new(dir: &Path, reader: JournalReader) -> Self {
+    /// From a reader.
+    pub fn new(reader: JournalReader) -> Self {
         Self {
-            dir: dir.to_owned(),
             reader,
             ahead: VecDeque::new(),
             leaf: None,
-            seen: (0, 0),
         }
     }
 
@@ -106,7 +100,7 @@ impl Source for JournalSource {
     }
 
     fn frame(&mut self, leaf: &BlockLeaf) -> Result<Vec<u8>, JournalError> {
-        let path = self.dir.join(&leaf.segment);
+        let path = self.reader.dir().join(&leaf.segment);
         let mut frame = Vec::new();
         File::open(&path)
             .and_then(|mut file| {
@@ -132,25 +126,8 @@ impl Source for JournalSource {
     }
 
     fn end(&mut self) -> Result<u64, JournalError> {
-        let size = self.reader.refresh()?;
-        let (seen, mut end) = self.seen;
-        if size > seen {
-            // The last block is near the end but for a long idle time full of heartbeats, which is looked through once.
-            let mut from = size.saturating_sub(AHEAD as u64).max(seen);
-            loop {
-                for found in self.reader.leaves(from) {
-                    if let (_, Leaf::Block(leaf)) = found? {
-                        end = end.max(behind(&leaf));
-                    }
-                }
-                if end > self.seen.1 || from <= seen {
-                    break;
-                }
-                from = from.saturating_sub(4 * AHEAD as u64).max(seen);
-            }
-            self.seen = (size, end);
-        }
-        Ok(end)
+        self.reader.refresh()?;
+        self.reader.next_record()
     }
 
     fn checkpoint(&mut self) -> Option<(Checkpoint, String)> {
