@@ -12,3 +12,4 @@ mod connection_log;
 mod disk;
 mod hba;
 mod ident;
+mod redact;

@@ -1,0 +1,4 @@
+//! No planted secret survives: any secret, in any statement, under any layers of quoting, cut at any byte.
+
+mod random;
+mod statements;
