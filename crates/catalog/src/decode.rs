@@ -2,6 +2,7 @@
 
 use crate::groups::{GROUPS, Group, Scope, door};
 use crate::rows::rows;
+use crate::trail;
 use crate::wire;
 use crate::wrapper::{self, WRAPPERS, Wrapper};
 use pgattest_model::facts::{self, Database, DatabaseFacts, OwnSession, Server, Settings};
@@ -47,6 +48,12 @@ pub fn decode(observations: &[Observation]) -> Facts {
         subscriptions: record.cluster("subscriptions"),
         handshakes: record.probed(wire::HANDSHAKES),
         certificates: record.probed(wire::CERTIFICATES),
+        trail: record.accounted(trail::STATE, |record, id| record.one(id)),
+        trail_coverage: record.accounted(trail::COVERAGE, Record::rows),
+        trail_canaries: record.accounted(trail::CANARIES, Record::rows),
+        trail_defects: record.accounted(trail::DEFECTS, Record::rows),
+        trail_sinks: record.accounted(trail::SINKS, Record::rows),
+        trail_rules: record.accounted(trail::RULES, Record::rows),
         subscription_secrets: record.cluster("subscription-secrets"),
         available_extensions: record.cluster("available-extensions"),
         databases,
@@ -96,6 +103,19 @@ impl<'a> Record<'a> {
     fn probed<T: DeserializeOwned>(&self, name: &str) -> Collected<Vec<T>> {
         let id = ObservationId::cluster(name);
         collected(id.clone(), self.rows(&id))
+    }
+
+    /// What the trail says of itself. Whoever looked at none knows nothing, and is told how to look.
+    fn accounted<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&Self, &ObservationId) -> Result<T, Missing>,
+    ) -> Collected<T> {
+        let id = ObservationId::cluster(name);
+        if !self.by_id.contains_key(&id) {
+            return Collected::missing(trail::NOT_LOOKED_AT);
+        }
+        collected(id.clone(), read(self, &id))
     }
 
     fn settings(&self) -> Collected<Settings> {
@@ -183,18 +203,20 @@ impl<'a> Record<'a> {
     }
 
     fn single<T: DeserializeOwned>(&self, id: ObservationId) -> Collected<T> {
-        let row = self.rows(&id).and_then(|rows: Vec<T>| {
-            let count = rows.len();
-            let mut rows = rows.into_iter();
-            match (rows.next(), count) {
-                (Some(row), 1) => Ok(row),
-                _ => Err(Missing::because(format!(
-                    "`{id}` holds {count} rows where it must hold one"
-                ))
-                .seen_in(id.clone())),
-            }
-        });
-        collected(id, row)
+        collected(id.clone(), self.one(&id))
+    }
+
+    fn one<T: DeserializeOwned>(&self, id: &ObservationId) -> Result<T, Missing> {
+        let rows: Vec<T> = self.rows(id)?;
+        let count = rows.len();
+        let mut rows = rows.into_iter();
+        match (rows.next(), count) {
+            (Some(row), 1) => Ok(row),
+            _ => Err(
+                Missing::because(format!("`{id}` holds {count} rows where it must hold one"))
+                    .seen_in(id.clone()),
+            ),
+        }
     }
 
     fn rows<T: DeserializeOwned>(&self, id: &ObservationId) -> Result<Vec<T>, Missing> {

@@ -15,6 +15,7 @@ mod decode;
 mod groups;
 mod render;
 mod rows;
+pub mod trail;
 pub mod transcript;
 pub mod wire;
 mod wrapper;

@@ -20,6 +20,7 @@ pub mod rls;
 pub mod roles;
 pub mod secrets;
 pub mod tenancy;
+pub mod trail;
 pub mod transport;
 
 pub use assess::{assess, not_visible};

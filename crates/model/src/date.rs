@@ -26,6 +26,29 @@ impl Date {
         is_day.then_some(Self { year, month, day })
     }
 
+    /// The day of an instant in milliseconds since 1970, UTC; `None` outside of the years 1 to 9999.
+    pub fn of_millis(millis: i64) -> Option<Self> {
+        // Days are counted from 0000-03-01, so that a leap day is the last of its year; 400 years are an era.
+        let days = millis.div_euclid(86_400_000).checked_add(719_468)?;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        Self::new(
+            u16::try_from(year).ok()?,
+            u8::try_from(month).ok()?,
+            u8::try_from(day).ok()?,
+        )
+    }
+
     /// The day of an RFC 3339 instant in UTC (`2026-03-01T09:30:00.250Z`); `None` for any other text.
     pub fn of_instant(instant: &str) -> Option<Self> {
         let (date, time) = instant.split_once('T')?;
@@ -54,6 +77,16 @@ impl fmt::Display for Date {
     }
 }
 
+/// An instant in milliseconds since 1970 as people read it: `2026-03-01 09:30:00 UTC`.
+pub fn instant(millis: i64) -> String {
+    let Some(day) = Date::of_millis(millis) else {
+        return format!("{millis} ms since 1970");
+    };
+    let seconds = millis.rem_euclid(86_400_000) / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{day} {hours:02}:{minutes:02}:{seconds:02} UTC")
+}
+
 const fn days(year: u16, month: u8) -> u8 {
     match month {
         4 | 6 | 9 | 11 => 30,
@@ -67,7 +100,24 @@ const fn days(year: u16, month: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::Date;
+    use super::{Date, instant};
+
+    #[test]
+    fn an_instant_in_milliseconds_has_a_day() {
+        for (millis, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (-1, "1969-12-31 23:59:59 UTC"),
+            (951_782_400_000, "2000-02-29 00:00:00 UTC"),
+            (951_868_800_000, "2000-03-01 00:00:00 UTC"),
+            (1_772_357_400_250, "2026-03-01 09:30:00 UTC"),
+            (4_107_542_399_999, "2100-02-28 23:59:59 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00:00 UTC"),
+            (i64::MAX, "9223372036854775807 ms since 1970"),
+            (i64::MIN, "-9223372036854775808 ms since 1970"),
+        ] {
+            assert_eq!(instant(millis), expected);
+        }
+    }
 
     #[test]
     fn only_days_of_the_calendar_are_days() {

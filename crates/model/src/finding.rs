@@ -60,6 +60,8 @@ impl Subject {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[allow(missing_docs, reason = "each is the object it names")]
 pub enum SubjectKind {
+    AlertRule,
+    Canary,
     Certificate,
     CipherSuite,
     Cluster,
@@ -74,6 +76,8 @@ pub enum SubjectKind {
     Schema,
     Session,
     Setting,
+    Sink,
+    Trail,
     View,
 }
 
@@ -81,6 +85,8 @@ impl SubjectKind {
     /// The word used in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AlertRule => "alert rule",
+            Self::Canary => "canary",
             Self::Certificate => "certificate",
             Self::CipherSuite => "cipher suite",
             Self::Cluster => "cluster",
@@ -95,6 +101,8 @@ impl SubjectKind {
             Self::Schema => "schema",
             Self::Session => "session",
             Self::Setting => "setting",
+            Self::Sink => "sink",
+            Self::Trail => "trail",
             Self::View => "view",
         }
     }

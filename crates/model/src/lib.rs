@@ -31,7 +31,7 @@ pub use collected::{Collected, Missing, Seen};
 pub use control::{Control, ControlStatus};
 pub use criterion::Criterion;
 pub use crosswalk::Crosswalk;
-pub use date::Date;
+pub use date::{Date, instant};
 pub use diagnostic::{Diagnostic, DiagnosticLevel};
 pub use facts::Facts;
 pub use finding::{Finding, Fingerprint, Subject, SubjectKind};

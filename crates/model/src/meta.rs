@@ -38,6 +38,9 @@ pub enum Area {
     Transport,
     KeyCustody,
     AuditLogging,
+    LogProtection,
+    LogRetention,
+    LogReview,
 }
 
 impl Area {
@@ -52,6 +55,9 @@ impl Area {
             Self::Transport => "transport",
             Self::KeyCustody => "key-custody",
             Self::AuditLogging => "audit-logging",
+            Self::LogProtection => "log-protection",
+            Self::LogRetention => "log-retention",
+            Self::LogReview => "log-review",
         }
     }
 }

@@ -172,6 +172,10 @@ pub struct Logging {
     pub classes: Option<BTreeSet<String>>,
     /// Days that logs must be kept. `None`: 365.
     pub retention_days: Option<u32>,
+    /// Days after which a canary is too old to show that logging works. `None`: 31.
+    pub canary_days: Option<u32>,
+    /// Seconds within which a record must have left the machine. `None`: 300.
+    pub shipping_seconds: Option<u32>,
     /// What takes the server's standard error when the logging collector is off: `journald`, `the container runtime`.
     /// `None`: nobody said.
     pub captured_by: Option<String>,

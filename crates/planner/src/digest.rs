@@ -5,7 +5,7 @@ use pgattest_model::{Observation, Outcome};
 use sha2::{Digest, Sha256};
 
 /// Groups that change while nobody changes anything: who is connected, what the clock says, what a handshake's bytes are.
-const VOLATILE: [&str; 11] = [
+const VOLATILE: [&str; 17] = [
     // The guide's own queries show temporary tables of whoever works, too; what they show besides is in other groups.
     "guide-grants",
     "guide-pgaudit",
@@ -18,6 +18,12 @@ const VOLATILE: [&str; 11] = [
     "hba-files",
     "wire-handshakes",
     "wire-certificates",
+    "trail",
+    "trail-coverage",
+    "trail-canaries",
+    "trail-defects",
+    "trail-sinks",
+    "trail-rules",
 ];
 
 /// Columns that change by themselves, by group.

@@ -1,8 +1,9 @@
 //! Specs: Markdown files whose code blocks are run.
 //!
-//! One file is about one check. Prose explains, and five kinds of fenced blocks act, in order, on a cluster of their own:
-//! `toml` starts a new cluster, `sql [db=NAME]` runs a script as superuser, `policy` puts a policy in force, and
-//! `verdict [as=ROLE]` audits and compares, and `plan` has the check's findings fixed and the fix taken back. See CONTRIBUTING.md for the grammar of a verdict.
+//! One file is about one check. Prose explains, and six kinds of fenced blocks act, in order, on a cluster of their own:
+//! `toml` starts a new cluster, `sql [db=NAME]` runs a script as superuser, `policy` puts a policy in force, `trail` says what the
+//! audit trail says of itself, `verdict [as=ROLE]` audits and compares, and `plan` has the check's findings fixed and the fix taken
+//! back. See CONTRIBUTING.md for the grammar of a verdict.
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -45,6 +46,8 @@ pub enum Action {
     },
     /// Puts a policy in force; an empty text means none.
     Policy(String),
+    /// What the audit trail says of itself, from here on; an empty text means that no trail is looked at.
+    Trail(String),
     /// Audits and compares.
     Verdict {
         /// The login role that audits; the superuser when `None`.
@@ -182,6 +185,7 @@ impl Spec {
             Action::Cluster(config) => Some(config),
             Action::Sql { .. }
             | Action::Policy(_)
+            | Action::Trail(_)
             | Action::Verdict { .. }
             | Action::Plan { .. } => None,
         });
@@ -222,12 +226,15 @@ impl Action {
                 script: body,
             },
             "policy" => Self::Policy(body),
+            "trail" => Self::Trail(body),
             "verdict" => Self::Verdict {
                 role: option("as")?,
                 expected: body,
             },
             "plan" => Self::Plan { expected: body },
-            other => bail!("`{other}` is not a kind of block: toml, sql, policy, verdict or plan"),
+            other => {
+                bail!("`{other}` is not a kind of block: toml, sql, policy, trail, verdict or plan")
+            }
         })
     }
 }

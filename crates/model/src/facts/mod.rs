@@ -19,6 +19,7 @@ mod role;
 mod session;
 mod setting;
 mod system;
+mod trail;
 mod wire;
 mod wrapper;
 
@@ -39,6 +40,7 @@ pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
 pub use system::{RestrictedFunction, RestrictedRelation, ShadowingFunction};
+pub use trail::{TrailCanary, TrailDefect, TrailInterval, TrailRule, TrailSink, TrailState};
 pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
 pub use wrapper::{BETTER_THAN_A_GRANT, Wrapper};
 
@@ -89,6 +91,18 @@ pub struct Facts {
     pub handshakes: Collected<Vec<Handshake>>,
     /// The certificates that the server showed, its own first; none when it has no TLS.
     pub certificates: Collected<Vec<Certificate>>,
+    /// The audit trail as a whole.
+    pub trail: Collected<TrailState>,
+    /// When the trail's collector ran, and when it did not, in order.
+    pub trail_coverage: Collected<Vec<TrailInterval>>,
+    /// Canaries that were looked for in the trail.
+    pub trail_canaries: Collected<Vec<TrailCanary>>,
+    /// What the trail lacks, and what was done to the logging.
+    pub trail_defects: Collected<Vec<TrailDefect>>,
+    /// Where the trail is shipped to.
+    pub trail_sinks: Collected<Vec<TrailSink>>,
+    /// Rules that watch the trail.
+    pub trail_rules: Collected<Vec<TrailRule>>,
     /// Whether subscriptions' connection strings hold passwords.
     pub subscription_secrets: Collected<Vec<SubscriptionSecret>>,
     /// Extensions that audit or guard and could be created.

@@ -23,6 +23,12 @@ pub(super) struct LoggingSection {
     /// Days that logs must be kept. Without it: 365.
     #[schemars(with = "Option<u32>", range(min = 1), extend("examples" = [365]))]
     retention_days: Option<Spanned<u32>>,
+    /// Days after which a canary (`pgattest prove logging`) is too old to show that logging works. Without it: 31.
+    #[schemars(with = "Option<u32>", range(min = 1), extend("examples" = [31]))]
+    canary_days: Option<Spanned<u32>>,
+    /// Seconds within which a record must have left the machine. Without it: 300.
+    #[schemars(with = "Option<u32>", range(min = 1), extend("examples" = [300]))]
+    shipping_seconds: Option<Spanned<u32>>,
     /// What takes the server's standard error when the logging collector is off. Without it: nobody said.
     #[schemars(extend("examples" = ["journald"]))]
     captured_by: Option<String>,
@@ -71,6 +77,14 @@ impl LoggingSection {
                 .map(|classes| classes.into_iter().map(class).collect::<Result<_, _>>())
                 .transpose()?,
             retention_days: self.retention_days.map(days).transpose()?,
+            canary_days: self
+                .canary_days
+                .map(|days| positive(days, "a canary counts for at least a day", "31"))
+                .transpose()?,
+            shipping_seconds: self
+                .shipping_seconds
+                .map(|seconds| positive(seconds, "nothing leaves a machine in no time", "300"))
+                .transpose()?,
             captured_by: self.captured_by,
         })
     }
@@ -105,10 +119,14 @@ fn class(value: Spanned<String>) -> Result<String, PolicyError> {
 }
 
 fn days(value: Spanned<u32>) -> Result<u32, PolicyError> {
+    positive(value, "logs must be kept for at least a day", "365")
+}
+
+fn positive(value: Spanned<u32>, why: &str, instead: &str) -> Result<u32, PolicyError> {
     let span = value.span();
     match value.into_inner() {
-        0 => Err(wrong(span, "logs must be kept for at least a day", "365")),
-        days => Ok(days),
+        0 => Err(wrong(span, why, instead)),
+        number => Ok(number),
     }
 }
 

@@ -15,6 +15,7 @@ use pgattest_wire::{ConnectOptions, ProcessEnv};
 use std::path::Path;
 
 mod fixing;
+mod trail;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -50,6 +51,7 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
     let name = spec.name.rsplit('/').next().unwrap_or_default();
     let mut cluster: Option<Cluster> = None;
     let mut policy = Policy::default();
+    let mut trail: Option<&str> = None;
     for step in &spec.steps {
         let place = || format!("specs/{}.md:{} ({})", spec.name, step.line, step.heading);
         match &step.action {
@@ -67,9 +69,12 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
             Action::Policy(text) => {
                 policy = pgattest_parse::policy::parse(text).with_context(place)?;
             }
+            Action::Trail(text) => {
+                trail = Some(text.as_str()).filter(|text| !text.trim().is_empty())
+            }
             Action::Verdict { role, expected } => {
                 let cluster = cluster.as_ref().context("no cluster")?;
-                let actual = verdict(cluster, role.as_deref(), &policy, name)
+                let actual = verdict(cluster, role.as_deref(), &policy, trail, name)
                     .await
                     .with_context(place)?;
                 compare(expected, &actual).with_context(place)?;
@@ -120,12 +125,19 @@ async fn verdict(
     cluster: &Cluster,
     role: Option<&str>,
     policy: &Policy,
+    trail: Option<&str>,
     name: &str,
 ) -> Result<String> {
     let check = registry::find(name).with_context(|| format!("no check is called `{name}`"))?;
     let options = options(cluster, role)?;
-    let collection = collect(&options, Limits::default(), |_| {}).await?;
-    let facts = pgattest_catalog::decode(&collection.observations);
+    let mut observations = collect(&options, Limits::default(), |_| {})
+        .await?
+        .observations;
+    if let Some(text) = trail {
+        let facts = pgattest_catalog::decode(&observations);
+        observations.extend(trail::observations(text, &facts)?);
+    }
+    let facts = pgattest_catalog::decode(&observations);
     let assessment = pgattest_checks::assess(&facts, policy);
     let result = assessment
         .checks

@@ -302,6 +302,8 @@ impl From<pgattest_model::SubjectKind> for SubjectKind {
     fn from(kind: pgattest_model::SubjectKind) -> Self {
         use pgattest_model::SubjectKind as Kind;
         match kind {
+            Kind::AlertRule => Self::AlertRule,
+            Kind::Canary => Self::Canary,
             Kind::Certificate => Self::Certificate,
             Kind::CipherSuite => Self::CipherSuite,
             Kind::Cluster => Self::Cluster,
@@ -316,6 +318,8 @@ impl From<pgattest_model::SubjectKind> for SubjectKind {
             Kind::Schema => Self::Schema,
             Kind::Session => Self::Session,
             Kind::Setting => Self::Setting,
+            Kind::Sink => Self::Sink,
+            Kind::Trail => Self::Trail,
             Kind::View => Self::View,
         }
     }

@@ -438,6 +438,8 @@ pub struct Subject<'a> {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the object it names")]
 pub enum SubjectKind {
+    AlertRule,
+    Canary,
     Certificate,
     CipherSuite,
     Cluster,
@@ -452,6 +454,8 @@ pub enum SubjectKind {
     Schema,
     Session,
     Setting,
+    Sink,
+    Trail,
     View,
 }
 

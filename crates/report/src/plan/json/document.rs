@@ -113,6 +113,8 @@ pub(super) struct Subject {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SubjectKind {
+    AlertRule,
+    Canary,
     Certificate,
     CipherSuite,
     Cluster,
@@ -127,6 +129,8 @@ pub(super) enum SubjectKind {
     Schema,
     Session,
     Setting,
+    Sink,
+    Trail,
     View,
 }
 

@@ -157,6 +157,8 @@ fn impact(impact: &plan::Impact) -> doc::Impact {
 
 const fn subject_kind(word: pgattest_model::SubjectKind) -> doc::SubjectKind {
     match word {
+        pgattest_model::SubjectKind::AlertRule => doc::SubjectKind::AlertRule,
+        pgattest_model::SubjectKind::Canary => doc::SubjectKind::Canary,
         pgattest_model::SubjectKind::Certificate => doc::SubjectKind::Certificate,
         pgattest_model::SubjectKind::CipherSuite => doc::SubjectKind::CipherSuite,
         pgattest_model::SubjectKind::Cluster => doc::SubjectKind::Cluster,
@@ -171,6 +173,8 @@ const fn subject_kind(word: pgattest_model::SubjectKind) -> doc::SubjectKind {
         pgattest_model::SubjectKind::Schema => doc::SubjectKind::Schema,
         pgattest_model::SubjectKind::Session => doc::SubjectKind::Session,
         pgattest_model::SubjectKind::Setting => doc::SubjectKind::Setting,
+        pgattest_model::SubjectKind::Sink => doc::SubjectKind::Sink,
+        pgattest_model::SubjectKind::Trail => doc::SubjectKind::Trail,
         pgattest_model::SubjectKind::View => doc::SubjectKind::View,
     }
 }

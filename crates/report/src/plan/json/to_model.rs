@@ -158,6 +158,8 @@ fn observation(text: &str) -> Result<ObservationId, PlanError> {
 
 const fn subject_kind(word: doc::SubjectKind) -> pgattest_model::SubjectKind {
     match word {
+        doc::SubjectKind::AlertRule => pgattest_model::SubjectKind::AlertRule,
+        doc::SubjectKind::Canary => pgattest_model::SubjectKind::Canary,
         doc::SubjectKind::Certificate => pgattest_model::SubjectKind::Certificate,
         doc::SubjectKind::CipherSuite => pgattest_model::SubjectKind::CipherSuite,
         doc::SubjectKind::Cluster => pgattest_model::SubjectKind::Cluster,
@@ -172,6 +174,8 @@ const fn subject_kind(word: doc::SubjectKind) -> pgattest_model::SubjectKind {
         doc::SubjectKind::Schema => pgattest_model::SubjectKind::Schema,
         doc::SubjectKind::Session => pgattest_model::SubjectKind::Session,
         doc::SubjectKind::Setting => pgattest_model::SubjectKind::Setting,
+        doc::SubjectKind::Sink => pgattest_model::SubjectKind::Sink,
+        doc::SubjectKind::Trail => pgattest_model::SubjectKind::Trail,
         doc::SubjectKind::View => pgattest_model::SubjectKind::View,
     }
 }
