@@ -1,5 +1,7 @@
 //! Names as SQL. Every name from a catalog is hostile: this is the one place where a name becomes SQL text.
 
+use std::borrow::Cow;
+
 /// Words that PostgreSQL would not take as a bare identifier everywhere (reserved in some position, 13 to 18).
 const RESERVED: &[&str] = &[
     "all",
@@ -221,6 +223,16 @@ pub fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A cell of a file that a spreadsheet may open: one that it would run as a formula, quoted or not, gets an apostrophe in front,
+/// which spreadsheets take as "this is text".
+pub fn harmless_cell(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
 }
 
 /// Characters that act on a terminal, hide, or make text read differently from what it is.

@@ -3,7 +3,7 @@
 //! A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula, also when it is
 //! quoted: such a cell gets an apostrophe in front, which spreadsheets take as "this is text".
 
-use pgattest_model::ident::visible;
+use pgattest_model::ident::{harmless_cell, visible};
 use pgattest_model::{Audit, CheckResult, ObservationId};
 
 use crate::view::{self, Member, words};
@@ -38,7 +38,7 @@ pub fn render(audit: &Audit) -> String {
         .flat_map(|check| rows(check, audit));
     for row in std::iter::once(HEADER.map(str::to_owned)).chain(rows) {
         // Writing to memory fails for rows of unequal length only, and the type makes them equal.
-        let _ = writer.write_record(row.map(|cell| harmless(&cell)));
+        let _ = writer.write_record(row.map(|cell| harmless_cell(&cell).into_owned()));
     }
     let bytes = writer.into_inner().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -103,17 +103,9 @@ fn row(check: &CheckResult, member: Option<Member<'_>>, audit: &Audit) -> [Strin
     ]
 }
 
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use pgattest_model::ident::harmless_cell as harmless;
 
     #[test]
     fn no_cell_is_a_formula() {

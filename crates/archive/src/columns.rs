@@ -1,0 +1,360 @@
+//! Pieces of blocks to columns.
+
+use crate::error::ArchiveError;
+use crate::schema::SCHEMA;
+use crate::source::Sealed;
+use arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder,
+    TimestampMillisecondBuilder,
+};
+use pgattest_parse::audit_log::pgaudit::{Audit, Said};
+use pgattest_parse::audit_log::{Record, TornReason, authentication, decode, pgaudit};
+use pgattest_trail::{Piece, PieceKind};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// How many rows are handed to the Parquet writer at once.
+pub(crate) const BATCH: usize = 16 * 1024;
+
+/// A text's column. It tells when bytes were no UTF-8.
+#[derive(Default)]
+struct Texts(StringBuilder);
+
+impl Texts {
+    fn put(&mut self, text: Option<&[u8]>, damaged: &mut bool) {
+        match text {
+            None => self.0.append_null(),
+            Some(bytes) => match String::from_utf8_lossy(bytes) {
+                Cow::Borrowed(text) => self.0.append_value(text),
+                Cow::Owned(text) => {
+                    *damaged = true;
+                    self.0.append_value(text);
+                }
+            },
+        }
+    }
+
+    fn word(&mut self, word: Option<&str>) {
+        self.0.append_option(word);
+    }
+}
+
+/// Declares the builders, and how they become a batch: once, in the order of [`crate::schema::COLUMNS`].
+macro_rules! builders {
+    ($($name:ident: $kind:ty),* $(,)?) => {
+        /// Rows being gathered.
+        #[derive(Default)]
+        pub(crate) struct Columns {
+            rows: usize,
+            $($name: $kind,)*
+        }
+
+        impl Columns {
+            fn arrays(&mut self) -> Vec<ArrayRef> {
+                vec![$(self.$name.finished(),)*]
+            }
+
+            /// The builders' names, to be compared with the schema.
+            #[cfg(test)]
+            fn names() -> Vec<&'static str> {
+                vec![$(stringify!($name),)*]
+            }
+        }
+    };
+}
+
+builders! {
+    record_number: Int64Builder,
+    block_seq: Int64Builder,
+    record_idx: Int64Builder,
+    leaf_index: Int64Builder,
+    log_time: TimestampMillisecondBuilder,
+    log_time_text: Texts,
+    user_name: Texts,
+    database_name: Texts,
+    pid: Int64Builder,
+    client_addr: Texts,
+    client_port: Int64Builder,
+    session_id: Texts,
+    session_line_num: Int64Builder,
+    command_tag: Texts,
+    session_start: Texts,
+    vxid: Texts,
+    xid: Int64Builder,
+    severity: Texts,
+    sqlstate: Texts,
+    message: Texts,
+    detail: Texts,
+    hint: Texts,
+    internal_query: Texts,
+    context: Texts,
+    statement: Texts,
+    application_name: Texts,
+    backend_type: Texts,
+    leader_pid: Int64Builder,
+    query_id: Int64Builder,
+    audit_type: Texts,
+    statement_id: Int64Builder,
+    substatement_id: Int64Builder,
+    class: Texts,
+    command: Texts,
+    object_type: Texts,
+    object_name: Texts,
+    audit_statement: Texts,
+    audit_statement_absent: Texts,
+    parameters: Texts,
+    parameters_absent: Texts,
+    rows_affected: Int64Builder,
+    auth_event: Texts,
+    auth_identity: Texts,
+    auth_method: Texts,
+    auth_role_exists: BooleanBuilder,
+    torn: BooleanBuilder,
+    torn_reason: Texts,
+    redacted: BooleanBuilder,
+    time_unknown: BooleanBuilder,
+    not_utf8: BooleanBuilder,
+    raw: BinaryBuilder,
+    source_file: Texts,
+    source_format: Texts,
+}
+
+/// A builder's array, and the builder empty again.
+trait Finish {
+    fn finished(&mut self) -> ArrayRef;
+}
+
+macro_rules! finish {
+    ($($kind:ty),*) => {
+        $(impl Finish for $kind {
+            fn finished(&mut self) -> ArrayRef {
+                Arc::new(self.finish())
+            }
+        })*
+    };
+}
+
+finish!(Int64Builder, BooleanBuilder, BinaryBuilder);
+
+impl Finish for Texts {
+    fn finished(&mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+}
+
+impl Finish for TimestampMillisecondBuilder {
+    fn finished(&mut self) -> ArrayRef {
+        Arc::new(self.finish().with_timezone("UTC"))
+    }
+}
+
+/// A piece, decoded as far as it can be.
+pub(crate) struct Row<'a> {
+    /// Its place in the block.
+    pub(crate) index: u32,
+    piece: Piece,
+    bytes: &'a [u8],
+    record: Option<Record<'a>>,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn new(sealed: &Sealed, index: u32, piece: Piece, bytes: &'a [u8]) -> Self {
+        let record = match piece.kind {
+            PieceKind::Record => decode(&sealed.block.format, bytes),
+            PieceKind::Torn(_) => None,
+        };
+        Self {
+            index,
+            piece,
+            bytes,
+            record,
+        }
+    }
+
+    /// When it was logged, in milliseconds since 1970; `None`: unknown.
+    pub(crate) fn time(&self) -> Option<i64> {
+        self.record.as_ref()?.time_ms
+    }
+
+    /// Whether it is no record.
+    pub(crate) fn is_torn(&self) -> bool {
+        matches!(self.piece.kind, PieceKind::Torn(_))
+    }
+}
+
+impl Columns {
+    /// Rows gathered.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows gathered, as a batch; none are left.
+    pub(crate) fn take(&mut self, file: &str) -> Result<RecordBatch, ArchiveError> {
+        self.rows = 0;
+        RecordBatch::try_new(SCHEMA.clone(), self.arrays()).map_err(|error| ArchiveError::Write {
+            file: file.to_owned(),
+            source: error.into(),
+        })
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, sealed: &Sealed, row: &Row<'_>) {
+        let manifest = &sealed.manifest;
+        let number = manifest.first_record.saturating_add(u64::from(row.index));
+        self.rows += 1;
+        self.record_number.append_option(signed(number));
+        self.block_seq.append_option(signed(manifest.block));
+        self.record_idx.append_value(i64::from(row.index));
+        self.leaf_index.append_option(signed(sealed.leaf_index));
+        let mut damaged = false;
+        let nothing = Record::default();
+        let record = row.record.as_ref().unwrap_or(&nothing);
+        self.push_record(record, row.record.is_some(), &mut damaged);
+        let audit = pgaudit::read(&record.message);
+        self.push_audit(audit.as_ref(), &mut damaged);
+        let message = (row.record.is_some() && audit.is_none()).then_some(&*record.message);
+        self.message.put(message, &mut damaged);
+        let event = match (&row.record, &audit) {
+            (Some(record), None) => authentication::read(record),
+            _ => None,
+        };
+        self.push_event(event.as_ref(), &mut damaged);
+        self.torn.append_value(row.is_torn());
+        self.torn_reason.word(match row.piece.kind {
+            PieceKind::Record => None,
+            PieceKind::Torn(reason) => Some(reason_name(reason)),
+        });
+        self.redacted.append_value(row.piece.original.is_some());
+        self.time_unknown.append_value(record.time_ms.is_none());
+        self.not_utf8.append_value(damaged);
+        if damaged || row.record.is_none() {
+            self.raw.append_value(row.bytes);
+        } else {
+            self.raw.append_null();
+        }
+        self.source_file.word(Some(&sealed.block.file.name));
+        self.source_format.word(Some(sealed.block.format.name()));
+    }
+
+    fn push_record(&mut self, record: &Record<'_>, known: bool, damaged: &mut bool) {
+        self.log_time.append_option(record.time_ms);
+        self.log_time_text
+            .put(known.then_some(&*record.time), damaged);
+        self.user_name.put(record.user.as_deref(), damaged);
+        self.database_name.put(record.database.as_deref(), damaged);
+        self.pid.append_option(record.pid.map(i64::from));
+        self.client_addr.put(record.host.as_deref(), damaged);
+        self.client_port.append_option(record.port.map(i64::from));
+        self.session_id.put(record.session.as_deref(), damaged);
+        self.session_line_num
+            .append_option(record.line.and_then(signed));
+        self.command_tag.put(record.command_tag.as_deref(), damaged);
+        self.session_start
+            .put(record.session_start.as_deref(), damaged);
+        self.vxid
+            .put(record.virtual_transaction.as_deref(), damaged);
+        self.xid.append_option(record.transaction.and_then(signed));
+        self.severity.put(record.severity.as_deref(), damaged);
+        self.sqlstate.put(record.sqlstate.as_deref(), damaged);
+        self.detail.put(record.detail.as_deref(), damaged);
+        self.hint.put(record.hint.as_deref(), damaged);
+        self.internal_query
+            .put(record.internal_query.as_deref(), damaged);
+        self.context.put(record.context.as_deref(), damaged);
+        self.statement.put(record.statement.as_deref(), damaged);
+        self.application_name
+            .put(record.application_name.as_deref(), damaged);
+        self.backend_type
+            .put(record.backend_type.as_deref(), damaged);
+        self.leader_pid
+            .append_option(record.leader_pid.map(i64::from));
+        self.query_id.append_option(record.query_id);
+    }
+
+    fn push_audit(&mut self, audit: Option<&Audit<'_>>, damaged: &mut bool) {
+        self.audit_type.put(audit.map(|it| &*it.kind), damaged);
+        let number = |of: fn(&Audit<'_>) -> u64| audit.map(of).and_then(signed);
+        self.statement_id
+            .append_option(number(|audit| audit.statement_id));
+        self.substatement_id
+            .append_option(number(|audit| audit.substatement_id));
+        self.class.put(audit.map(|it| &*it.class), damaged);
+        self.command.put(audit.map(|it| &*it.command), damaged);
+        // pgaudit writes an empty text when it does not say.
+        let said = |text: &'_ [u8]| !text.is_empty();
+        let object_type = audit.map(|it| &*it.object_type).filter(|it| said(it));
+        self.object_type.put(object_type, damaged);
+        let object_name = audit.map(|it| &*it.object_name).filter(|it| said(it));
+        self.object_name.put(object_name, damaged);
+        let (text, absent) = split(audit.map(|it| &it.statement));
+        self.audit_statement.put(text, damaged);
+        self.audit_statement_absent.word(absent);
+        let (text, absent) = split(audit.map(|it| &it.parameters));
+        self.parameters.put(text, damaged);
+        self.parameters_absent.word(absent);
+        self.rows_affected
+            .append_option(audit.and_then(|audit| audit.rows).and_then(signed));
+    }
+
+    fn push_event(&mut self, event: Option<&authentication::Event<'_>>, damaged: &mut bool) {
+        use authentication::Event;
+        let (name, identity, method, role_exists) = match event {
+            None => (None, None, None, None),
+            Some(Event::Received) => (Some("received"), None, None, None),
+            Some(Event::Authenticated { identity, method }) => (
+                Some("authenticated"),
+                Some(&**identity),
+                Some(&**method),
+                None,
+            ),
+            Some(Event::Authorized { .. }) => (Some("authorized"), None, None, None),
+            Some(Event::Refused { role_exists }) => (Some("refused"), None, None, *role_exists),
+            Some(Event::Disconnected) => (Some("disconnected"), None, None, None),
+        };
+        self.auth_event.word(name);
+        self.auth_identity.put(identity, damaged);
+        self.auth_method.put(method, damaged);
+        self.auth_role_exists.append_option(role_exists);
+    }
+}
+
+fn split<'a>(said: Option<&'a Said<'a>>) -> (Option<&'a [u8]>, Option<&'static str>) {
+    match said {
+        None => (None, None),
+        Some(Said::Text(text)) => (Some(text), None),
+        Some(Said::None) => (None, Some("none")),
+        Some(Said::NotLogged) => (None, Some("not logged")),
+        Some(Said::Before) => (None, Some("previously logged")),
+        Some(Said::TooLong) => (None, Some("too long")),
+    }
+}
+
+fn reason_name(reason: TornReason) -> &'static str {
+    match reason {
+        TornReason::CutShort => "cut short",
+        TornReason::Glued => "glued",
+        TornReason::Fields => "fields",
+        TornReason::Foreign => "foreign",
+    }
+}
+
+/// Numbers of a log fit; one that does not is unknown rather than wrong.
+fn signed(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Columns;
+    use crate::schema::COLUMNS;
+
+    #[test]
+    fn builders_stand_in_the_order_of_the_schema() {
+        let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        let builders: Vec<&str> = Columns::names()
+            .into_iter()
+            .map(|name| if name == "rows_affected" { "rows" } else { name })
+            .collect();
+        assert_eq!(builders, names);
+    }
+}
