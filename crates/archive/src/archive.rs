@@ -2,7 +2,8 @@
 
 use crate::error::ArchiveError;
 use crate::name::{PartName, UNFINISHED, is_instance};
-use crate::store::{FaultHook, Store};
+use crate::store::Store;
+use pgattest_evidence::FaultHook;
 use std::collections::BTreeMap;
 use std::path::Path;
 

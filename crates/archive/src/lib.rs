@@ -28,4 +28,4 @@ pub use archive::Archive;
 pub use error::ArchiveError;
 pub use name::PartName;
 pub use source::{Sealed, Source};
-pub use store::{FaultHook, Step, Store};
+pub use store::Store;

@@ -1,7 +1,7 @@
 //! Where records come from: the journal, or whatever a test puts in its place.
 
 use pgattest_trail::leaf::BlockLeaf;
-use pgattest_trail::{Block, JournalError};
+use pgattest_trail::{Block, JournalError, JournalReader, Leaf};
 
 /// A block with its place in the tree.
 #[derive(Clone, Debug)]
@@ -33,4 +33,34 @@ pub trait Source {
         &'a self,
         from: u64,
     ) -> Result<Box<dyn Iterator<Item = Result<Sealed, JournalError>> + 'a>, JournalError>;
+}
+
+impl Source for JournalReader {
+    fn range(&self) -> Result<(u64, u64), JournalError> {
+        let (oldest, _) = self.oldest()?;
+        Ok((oldest, self.next_record()?))
+    }
+
+    fn sealed<'a>(
+        &'a self,
+        from: u64,
+    ) -> Result<Box<dyn Iterator<Item = Result<Sealed, JournalError>> + 'a>, JournalError> {
+        let Some((first, _)) = self.find_record(from)? else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        Ok(Box::new(self.leaves(first).filter_map(move |entry| {
+            let (leaf_index, leaf) = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            let Leaf::Block(manifest) = leaf else {
+                return None;
+            };
+            Some(self.block(&manifest).map(|block| Sealed {
+                leaf_index,
+                manifest,
+                block,
+            }))
+        })))
+    }
 }

@@ -4,22 +4,10 @@
 
 use crate::error::ArchiveError;
 use crate::name::UNFINISHED;
+use pgattest_evidence::{DiskStep, FaultHook};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// One point of writing, about to be passed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Step {
-    /// What is about to be done.
-    pub action: &'static str,
-    /// To what.
-    pub path: PathBuf,
-}
-
-/// Called before each [`Step`]; an error is taken as the step's own.
-pub type FaultHook = Arc<dyn Fn(&Step) -> io::Result<()> + Send + Sync>;
 
 /// A directory with an instance's files.
 #[derive(Clone)]
@@ -229,7 +217,7 @@ impl Write for Unfinished {
 
 fn announce(hook: Option<&FaultHook>, action: &'static str, path: &Path) -> io::Result<()> {
     hook.map_or(Ok(()), |hook| {
-        hook(&Step {
+        hook(&DiskStep {
             action,
             path: path.to_owned(),
         })

@@ -22,8 +22,6 @@ pub(crate) enum Test {
     Is(&'static str, Arc<BTreeSet<String>>),
     /// The text is such.
     Text(&'static str, TextTest),
-    /// The flag is set.
-    Flag(&'static str),
     /// There is no value.
     Null(&'static str),
     /// There is a value.
@@ -64,7 +62,6 @@ impl Test {
             Self::True => {}
             Self::Is(column, _)
             | Self::Text(column, _)
-            | Self::Flag(column)
             | Self::Null(column)
             | Self::Known(column)
             | Self::Range(column, ..) => {
@@ -91,7 +88,7 @@ impl Test {
     /// Whether a row among many can pass, by what is known of all of them.
     pub(crate) fn may_pass(&self, known: &dyn Known) -> bool {
         match self {
-            Self::True | Self::Text(..) | Self::Flag(_) => true,
+            Self::True | Self::Text(..) => true,
             Self::Is(column, values) => known.may_be(column, values),
             Self::Null(column) => known.may_be_null(column),
             Self::Known(column) => known.may_be_known(column),
@@ -125,14 +122,6 @@ impl Test {
                 None => texts(array(column)?, rows, |text| values.contains(text))?,
             },
             Self::Text(column, test) => texts(array(column)?, rows, |text| test(text))?,
-            Self::Flag(column) => {
-                let flags = array(column)?.as_boolean_opt().ok_or_else(|| kind(column))?;
-                let set = match flags.nulls() {
-                    Some(nulls) => flags.values() & nulls.inner(),
-                    None => flags.values().clone(),
-                };
-                &set & rows
-            }
             Self::Null(column) => match array(column)?.logical_nulls() {
                 Some(nulls) => &!nulls.inner() & rows,
                 None => BooleanBuffer::new_unset(rows.len()),
