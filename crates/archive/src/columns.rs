@@ -353,7 +353,13 @@ mod tests {
         let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
         let builders: Vec<&str> = Columns::names()
             .into_iter()
-            .map(|name| if name == "rows_affected" { "rows" } else { name })
+            .map(|name| {
+                if name == "rows_affected" {
+                    "rows"
+                } else {
+                    name
+                }
+            })
             .collect();
         assert_eq!(builders, names);
     }

@@ -97,7 +97,11 @@ fn merge(
     let copied: u64 = rows.values().sum();
     if copied != range.1 - range.0 {
         return Err(damaged(
-            &first.parts.first().map(|it| it.0.path()).unwrap_or_default(),
+            &first
+                .parts
+                .first()
+                .map(|it| it.0.path())
+                .unwrap_or_default(),
             format_args!(
                 "records {} to {} should be {}, and the files have {copied}",
                 range.0,

@@ -27,7 +27,9 @@ pub enum ArchiveError {
     #[error("another process writes to the archive at `{}`", .0.display())]
     Locked(PathBuf),
     /// A Parquet file is not what it should be.
-    #[error("`{file}` is damaged: {reason}; `pgattest trail archive --rebuild` makes it again from the journal")]
+    #[error(
+        "`{file}` is damaged: {reason}; `pgattest trail archive --rebuild` makes it again from the journal"
+    )]
     Damaged {
         /// The file, relative to the archive.
         file: String,
@@ -46,7 +48,9 @@ pub enum ArchiveError {
         last: u64,
     },
     /// The instance's name cannot be a folder's.
-    #[error("`{0}` cannot name an instance: use letters, digits, `-`, `_` and `.`, at most 100, beginning with a letter or digit")]
+    #[error(
+        "`{0}` cannot name an instance: use letters, digits, `-`, `_` and `.`, at most 100, beginning with a letter or digit"
+    )]
     Instance(String),
     /// Pruning is not allowed.
     #[error("{0}")]

@@ -105,7 +105,7 @@ pub fn rebuild(
         made: Made::default(),
     };
     for batch in &layout.overlapping {
-        maker.must_be_there(batch, oldest)?;
+        must_be_there(batch, oldest)?;
         maker.remove(batch)?;
     }
     let chosen: Vec<&Batch> = layout
@@ -168,21 +168,11 @@ impl Maker<'_> {
             // A part of a merged batch that never became complete: its records are in the smaller ones.
             let is_covered = layout.missing(batch.first, batch.end).is_empty();
             if !is_covered {
-                self.must_be_there(batch, oldest)?;
+                must_be_there(batch, oldest)?;
             }
             self.remove(batch)?;
         }
         Ok(())
-    }
-
-    fn must_be_there(&self, batch: &Batch, oldest: u64) -> Result<(), ArchiveError> {
-        if batch.first >= oldest {
-            return Ok(());
-        }
-        Err(ArchiveError::Hole {
-            first: batch.first,
-            last: batch.end.min(oldest).saturating_sub(1),
-        })
     }
 
     fn remove(&mut self, batch: &Batch) -> Result<(), ArchiveError> {
@@ -292,6 +282,17 @@ impl Maker<'_> {
     }
 }
 
+/// Refuses to remove what could not be made again.
+fn must_be_there(batch: &Batch, oldest: u64) -> Result<(), ArchiveError> {
+    if batch.first >= oldest {
+        return Ok(());
+    }
+    Err(ArchiveError::Hole {
+        first: batch.first,
+        last: batch.end.min(oldest).saturating_sub(1),
+    })
+}
+
 /// Lists, moves into place and records the files of a batch.
 pub(crate) fn publish(
     archive: &Archive,
@@ -323,7 +324,7 @@ pub(crate) fn publish(
         files.push((name, written.file));
     }
     for (name, file) in files {
-        archive.store.publish(file, &name.path())?;
+        archive.store.publish(&file, &name.path())?;
     }
     for line in &lines {
         register.record(line.leaf())?;

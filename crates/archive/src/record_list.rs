@@ -61,8 +61,8 @@ impl Archive {
     }
 
     pub(crate) fn list(&self, line: &Listed) -> Result<(), ArchiveError> {
-        let text = serde_json::to_string(line)
-            .map_err(|error| crate::error::damaged(LIST, error))?;
+        let text =
+            serde_json::to_string(line).map_err(|error| crate::error::damaged(LIST, error))?;
         self.store.append(LIST, &text)
     }
 

@@ -214,8 +214,7 @@ pub(crate) fn properties() -> WriterProperties {
         };
         // Nobody looks for a long text by its first letters; a statistic of it would be half of a small file.
         if column.stored == Long {
-            builder =
-                builder.set_column_statistics_enabled(path(), EnabledStatistics::None);
+            builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::None);
         }
         if let Some(values) = column.bloom {
             builder = builder

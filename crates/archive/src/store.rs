@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// Moves a flushed file to its name, over one that may be there.
-    pub(crate) fn publish(&self, unfinished: Unfinished, path: &str) -> Result<(), ArchiveError> {
+    pub(crate) fn publish(&self, unfinished: &Unfinished, path: &str) -> Result<(), ArchiveError> {
         let to = self.root.join(path);
         let folder = to.parent().unwrap_or(&self.root).to_owned();
         if !folder.exists() {

@@ -98,13 +98,25 @@ impl Counts {
                         last: number,
                     };
                     if let Some((short, count)) = last.replace((short, new)) {
-                        merge(counts.entry(short).or_insert(Count { records: 0, ..count }), count);
+                        merge(
+                            counts.entry(short).or_insert(Count {
+                                records: 0,
+                                ..count
+                            }),
+                            count,
+                        );
                     }
                 }
             }
         }
         if let Some((short, count)) = last {
-            merge(counts.entry(short).or_insert(Count { records: 0, ..count }), count);
+            merge(
+                counts.entry(short).or_insert(Count {
+                    records: 0,
+                    ..count
+                }),
+                count,
+            );
         }
         let (user_names, class_names) = (
             users.values().as_string_opt::<i32>()?,
@@ -119,14 +131,24 @@ impl Counts {
             };
             let user = at(user_names, user).map(str::to_owned);
             let entry = self.0.entry((day, user, class.to_owned()));
-            merge(entry.or_insert(Count { records: 0, ..count }), count);
+            merge(
+                entry.or_insert(Count {
+                    records: 0,
+                    ..count
+                }),
+                count,
+            );
         }
         Some(())
     }
 
     /// The counts as rows, by day, role and class.
     pub(crate) fn rows(&self) -> Result<RecordBatch, ArchiveError> {
-        let mut texts = [StringBuilder::new(), StringBuilder::new(), StringBuilder::new()];
+        let mut texts = [
+            StringBuilder::new(),
+            StringBuilder::new(),
+            StringBuilder::new(),
+        ];
         let mut numbers: [Vec<i64>; 3] = Default::default();
         for ((day, user, class), count) in &self.0 {
             let [days, users, classes] = &mut texts;

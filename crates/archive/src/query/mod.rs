@@ -132,15 +132,22 @@ impl Asked<'_> {
             let path = name.path();
             let looked = &mut self.population.looked;
             let matched = &mut self.population.matched;
-            scan::scan(self.archive, name, &self.test, &sources, looked, &mut |rows| {
-                *matched += u64::try_from(rows.num_rows()).unwrap_or(0);
-                let rows = shape::shape(rows, &outs, &path)?;
-                if in_order {
-                    kept.push(rows);
-                    return Ok(());
-                }
-                each(&rows)
-            })?;
+            scan::scan(
+                self.archive,
+                name,
+                &self.test,
+                &sources,
+                looked,
+                &mut |rows| {
+                    *matched += u64::try_from(rows.num_rows()).unwrap_or(0);
+                    let rows = shape::shape(rows, &outs, &path)?;
+                    if in_order {
+                        kept.push(rows);
+                        return Ok(());
+                    }
+                    each(&rows)
+                },
+            )?;
         }
         let path = parts.first().map(|name| name.path()).unwrap_or_default();
         match by_record_number(&kept).map_err(|error| damaged(&path, error))? {
@@ -162,7 +169,14 @@ impl Asked<'_> {
             let path = name.path();
             let looked = &mut self.population.looked;
             let each = &mut |rows: &RecordBatch| counts.add(name.day, rows, &path);
-            scan::scan(self.archive, name, &self.test, &counts::SOURCES, looked, each)?;
+            scan::scan(
+                self.archive,
+                name,
+                &self.test,
+                &counts::SOURCES,
+                looked,
+                each,
+            )?;
         }
         counts.rows()
     }

@@ -122,7 +122,9 @@ impl Question {
             Self::Classified(tables) => {
                 let mut outs = RECORD.to_vec();
                 outs.extend([How, Command, Column("object_name"), Column("sqlstate")]);
-                outs.push(Out::Classified(tables.iter().map(look).collect::<Result<_, _>>()?));
+                outs.push(Out::Classified(
+                    tables.iter().map(look).collect::<Result<_, _>>()?,
+                ));
                 outs.push(Statement);
                 return Ok(outs);
             }

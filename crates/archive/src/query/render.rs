@@ -225,12 +225,9 @@ impl<'a> Values<'a> {
             Self::Numbers(numbers) => {
                 (!numbers.is_null(row)).then(|| numbers.value(row).to_string().into())
             }
-            Self::Times(times) => {
-                (!times.is_null(row)).then(|| timestamp(times.value(row)).into())
-            }
-            Self::Flags(flags) => {
-                (!flags.is_null(row)).then(|| if flags.value(row) { "true" } else { "false" }.into())
-            }
+            Self::Times(times) => (!times.is_null(row)).then(|| timestamp(times.value(row)).into()),
+            Self::Flags(flags) => (!flags.is_null(row))
+                .then(|| if flags.value(row) { "true" } else { "false" }.into()),
             Self::Unknown => None,
         }
     }
@@ -275,7 +272,9 @@ fn said(population: &Population, question: &Question, written: u64) -> Vec<Strin
     });
     if let Some((first, end)) = population.range {
         let last = end - 1;
-        lines.push(format!("the archive holds records {first} to {last} of the journal"));
+        lines.push(format!(
+            "the archive holds records {first} to {last} of the journal"
+        ));
     }
     for (first, last) in &population.holes {
         lines.push(format!("the archive lacks records {first} to {last}"));
@@ -383,7 +382,13 @@ mod tests {
 
     #[test]
     fn json_gives_hostile_text_back() {
-        for text in ["", "a\"b\\c\n\t\r\u{1b}[31m\u{7f}", "\u{202e}evil", "\u{e0001}x", "'ü"] {
+        for text in [
+            "",
+            "a\"b\\c\n\t\r\u{1b}[31m\u{7f}",
+            "\u{202e}evil",
+            "\u{e0001}x",
+            "'ü",
+        ] {
             let mut out = Vec::new();
             json_text(&mut out, text).unwrap();
             assert!(out.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));

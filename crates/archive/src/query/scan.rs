@@ -210,8 +210,11 @@ impl Known for GroupStatistics<'_> {
         let Some(builder) = self.blooms else {
             return possible.next().is_some();
         };
-        let bloom = position(column)
-            .and_then(|at| builder.get_row_group_column_bloom_filter(self.group, at).ok()?);
+        let bloom = position(column).and_then(|at| {
+            builder
+                .get_row_group_column_bloom_filter(self.group, at)
+                .ok()?
+        });
         match bloom {
             Some(bloom) => possible.any(|value| bloom.check(&value.as_str())),
             None => possible.next().is_some(),
@@ -269,7 +272,11 @@ impl Known for PageStatistics<'_> {
     }
 
     fn may_be_null(&self, column: &str) -> bool {
-        column != self.column || self.index.null_count(self.page).is_none_or(|nulls| nulls > 0)
+        column != self.column
+            || self
+                .index
+                .null_count(self.page)
+                .is_none_or(|nulls| nulls > 0)
     }
 
     fn may_be_known(&self, column: &str) -> bool {
@@ -304,7 +311,11 @@ fn pages(metadata: &ParquetMetaData, groups: &[usize], test: &Test) -> Option<Ro
         for column in &columns {
             let at = position(column)?;
             let index = metadata.column_index()?.get(*group)?.get(at)?;
-            let locations = metadata.offset_index()?.get(*group)?.get(at)?.page_locations();
+            let locations = metadata
+                .offset_index()?
+                .get(*group)?
+                .get(at)?
+                .page_locations();
             for (page, location) in locations.iter().enumerate() {
                 let first = usize::try_from(location.first_row_index).ok()?;
                 let end = match locations.get(page + 1) {

@@ -49,7 +49,13 @@ impl Out {
     pub(crate) fn sources(&self) -> &[&'static str] {
         match self {
             Self::Column(name) => std::slice::from_ref(name),
-            Self::How => &["audit_type", "object_name", "auth_event", "sqlstate", "torn"],
+            Self::How => &[
+                "audit_type",
+                "object_name",
+                "auth_event",
+                "sqlstate",
+                "torn",
+            ],
             Self::Command => &["command", "command_tag"],
             Self::Statement => &["audit_statement", "statement"],
             Self::Classified(_) => &[
@@ -190,8 +196,8 @@ fn classified(batch: &RecordBatch, looks: &[Look]) -> Option<ArrayRef> {
         let statement = statements.get(row).or_else(|| failed.get(row));
         let mut found = Vec::new();
         for (look, is_object, is_named) in &tests {
-            let is_database = look.database.is_none()
-                || look.database.as_deref() == databases.get(row);
+            let is_database =
+                look.database.is_none() || look.database.as_deref() == databases.get(row);
             let is_table = match objects.get(row) {
                 Some(object) => is_object(object),
                 None => statement.is_some_and(is_named),

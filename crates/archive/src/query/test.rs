@@ -4,7 +4,7 @@ use crate::schema;
 use arrow::array::{
     Array, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, StringArray, StringViewArray,
 };
-use arrow::buffer::BooleanBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow::error::ArrowError;
 use std::collections::BTreeSet;
@@ -209,8 +209,11 @@ fn texts(
             .ok_or_else(|| kind("dictionary"))?;
         let keys = dictionary.keys();
         let mut known: Vec<Option<bool>> = vec![None; values.len()];
-        return Ok(pick(rows, keys.nulls().map(|it| it.inner()), |row| {
-            let key = keys.values().get(row).and_then(|it| usize::try_from(*it).ok());
+        return Ok(pick(rows, keys.nulls().map(NullBuffer::inner), |row| {
+            let key = keys
+                .values()
+                .get(row)
+                .and_then(|it| usize::try_from(*it).ok());
             let Some((key, slot)) = key.and_then(|key| Some((key, known.get_mut(key)?))) else {
                 return false;
             };
@@ -218,12 +221,12 @@ fn texts(
         }));
     }
     if let Some(views) = array.as_any().downcast_ref::<StringViewArray>() {
-        return Ok(pick(rows, views.nulls().map(|it| it.inner()), |row| {
+        return Ok(pick(rows, views.nulls().map(NullBuffer::inner), |row| {
             test(views.value(row))
         }));
     }
     let plain: &StringArray = array.as_string_opt().ok_or_else(|| kind("text"))?;
-    Ok(pick(rows, plain.nulls().map(|it| it.inner()), |row| {
+    Ok(pick(rows, plain.nulls().map(NullBuffer::inner), |row| {
         test(plain.value(row))
     }))
 }

@@ -25,7 +25,13 @@ fn a_day_that_is_over_becomes_one_file() {
     let layout = archive.layout().unwrap();
     let ranges: Vec<_> = layout.batches.iter().map(|it| (it.first, it.end)).collect();
     assert_eq!(ranges, [(0, 500), (500, 600)]);
-    assert_eq!(compact(&archive, &register, 256 << 20, NOW).unwrap().files.len(), 0);
+    assert_eq!(
+        compact(&archive, &register, 256 << 20, NOW)
+            .unwrap()
+            .files
+            .len(),
+        0
+    );
     let verified = verify(&archive, Some(&register), Some((0, 600))).unwrap();
     assert_eq!(verified.faults, []);
     assert_eq!(verified.records, 600);

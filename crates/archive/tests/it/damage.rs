@@ -20,9 +20,23 @@ struct Made {
 
 fn made() -> Made {
     let place = Place::new();
-    seal(&place.journal(), "pg.csv", statements(300, 0).as_bytes(), &CSVLOG, 20);
+    seal(
+        &place.journal(),
+        "pg.csv",
+        statements(300, 0).as_bytes(),
+        &CSVLOG,
+        20,
+    );
     let register = Kept::default();
-    catch_up(&place.archive(), &place.reader(), &register, small(), NOW, &mut |_, _| {}).unwrap();
+    catch_up(
+        &place.archive(),
+        &place.reader(),
+        &register,
+        small(),
+        NOW,
+        &mut |_, _| {},
+    )
+    .unwrap();
     let rows = rows(&place.archive());
     Made {
         place,
@@ -39,7 +53,10 @@ impl Made {
     fn second_file(&self) -> std::path::PathBuf {
         let archive = self.place.archive();
         let layout = archive.layout().unwrap();
-        archive.store().root().join(layout.batches[1].parts[0].0.path())
+        archive
+            .store()
+            .root()
+            .join(layout.batches[1].parts[0].0.path())
     }
 
     fn rebuild(&self) {
@@ -66,13 +83,26 @@ fn a_changed_byte_anywhere_is_found_and_the_file_is_made_again() {
     assert_eq!(made.verify().by_tree, 3);
     let path = made.second_file();
     let whole = std::fs::read(&path).unwrap();
-    for at in [0, 4, whole.len() / 3, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+    for at in [
+        0,
+        4,
+        whole.len() / 3,
+        whole.len() / 2,
+        whole.len() - 9,
+        whole.len() - 1,
+    ] {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         std::fs::write(&path, &changed).unwrap();
         let faults = made.verify().faults;
         assert!(
-            matches!(faults.as_slice(), [Fault::Changed { batch: (100, 200), .. }]),
+            matches!(
+                faults.as_slice(),
+                [Fault::Changed {
+                    batch: (100, 200),
+                    ..
+                }]
+            ),
             "{at}: {faults:?}"
         );
         made.rebuild();
@@ -94,10 +124,23 @@ fn a_file_cut_short_is_found() {
 fn a_removed_file_is_a_hole_and_the_next_run_fills_it() {
     let made = made();
     std::fs::remove_file(made.second_file()).unwrap();
-    assert_eq!(made.verify().faults, [Fault::Hole { first: 100, last: 199 }]);
+    assert_eq!(
+        made.verify().faults,
+        [Fault::Hole {
+            first: 100,
+            last: 199
+        }]
+    );
     let place = &made.place;
-    catch_up(&place.archive(), &place.reader(), &made.register, small(), NOW, &mut |_, _| {})
-        .unwrap();
+    catch_up(
+        &place.archive(),
+        &place.reader(),
+        &made.register,
+        small(),
+        NOW,
+        &mut |_, _| {},
+    )
+    .unwrap();
     assert_eq!(rows(&place.archive()), made.rows);
     assert_eq!(made.verify().faults, []);
 }
@@ -123,8 +166,15 @@ fn overlapping_files_stop_a_run_and_are_made_again_on_demand() {
     let forged = path.with_file_name("r000000000150-000000000250.1of1.parquet");
     std::fs::copy(&path, &forged).unwrap();
     let place = &made.place;
-    let error = catch_up(&place.archive(), &place.reader(), &made.register, small(), NOW, &mut |_, _| {})
-        .unwrap_err();
+    let error = catch_up(
+        &place.archive(),
+        &place.reader(),
+        &made.register,
+        small(),
+        NOW,
+        &mut |_, _| {},
+    )
+    .unwrap_err();
     assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("--rebuild"), "{error}");
     made.rebuild();

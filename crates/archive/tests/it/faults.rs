@@ -68,7 +68,9 @@ fn work_in_a_child() {
     let dir = Path::new(&dir);
     // Nothing is cleaned up, as when the power fails.
     let (hook, _) = hook_at(text(CHILD_STEP).parse().unwrap(), || std::process::abort());
-    let archive = Archive::new(&dir.join("archive"), "main").unwrap().with_hook(hook);
+    let archive = Archive::new(&dir.join("archive"), "main")
+        .unwrap()
+        .with_hook(hook);
     work(&archive, &dir.join("journal"), &text(CHILD_WORK));
 }
 
@@ -132,7 +134,11 @@ fn killed_at_every_point_of_merging_no_row_is_lost_or_twice() {
         }
         deaths += 1;
         assert_eq!(rows(&place.archive()), wanted, "after step {step}");
-        assert_eq!(numbers(&place.archive()).len(), wanted.len(), "after step {step}");
+        assert_eq!(
+            numbers(&place.archive()).len(),
+            wanted.len(),
+            "after step {step}"
+        );
         place.make(small());
         compact(&place.archive(), &Kept::default(), 256 << 20, NOW).unwrap();
         assert_eq!(rows(&place.archive()), wanted, "after step {step}");
@@ -156,7 +162,11 @@ fn a_full_disk_at_every_point_is_an_error_that_names_the_file_and_the_next_run_c
         };
         let point = points.lock().unwrap().last().unwrap().clone();
         assert!(error.to_string().starts_with("cannot "), "{point}: {error}");
-        assert!(chain(&error).contains("no storage space"), "{point}: {}", chain(&error));
+        assert!(
+            chain(&error).contains("no storage space"),
+            "{point}: {}",
+            chain(&error)
+        );
         is_a_beginning(&whole, &wanted, step);
         whole.make(small());
         assert_eq!(rows(&whole.archive()), wanted, "{point}");
@@ -164,13 +174,13 @@ fn a_full_disk_at_every_point_is_an_error_that_names_the_file_and_the_next_run_c
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut texts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        texts.push(error.to_string());
         cause = error.source();
     }
-    text
+    texts.join(": ")
 }
 
 fn place_like(other: &Place) -> Place {

@@ -1,11 +1,11 @@
 //! What the journal holds is in the archive: all of it, once, with the way back to its proof.
 
+use crate::support::Kept;
 use crate::support::{CSVLOG, Line, NOW, Place, make, numbers, rows, sample, seal, statements};
 use pgattest_archive::make::{MakeOptions, rebuild};
 use pgattest_archive::name::PartName;
 use pgattest_parse::audit_log::{Format, decode};
 use pgattest_trail::PieceKind;
-use crate::support::Kept;
 
 fn small() -> MakeOptions {
     MakeOptions {
@@ -17,7 +17,13 @@ fn small() -> MakeOptions {
 #[test]
 fn every_record_of_a_real_log_is_a_row_that_leads_to_its_proof() {
     let place = Place::new();
-    seal(&place.journal(), "pg.csv", &sample("csvlog.csv"), &CSVLOG, 1_000);
+    seal(
+        &place.journal(),
+        "pg.csv",
+        &sample("csvlog.csv"),
+        &CSVLOG,
+        1_000,
+    );
     let made = place.make(MakeOptions::default());
     let reader = place.reader();
     let archive = place.archive();
@@ -65,10 +71,14 @@ fn what_is_no_utf_8_or_no_record_keeps_its_bytes() {
     seal(&place.journal(), "pg.csv", &log, &CSVLOG, 10);
     place.make(MakeOptions::default());
     let rows = rows(&place.archive());
-    let hex_of = |text: &[u8]| text.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex_of = hex::encode::<&[u8]>;
     assert!(rows[1].contains("caf\u{fffd}"), "{}", rows[1]);
     assert!(rows[1].contains(&hex_of(b"caf\xe9")), "{}", rows[1]);
-    assert!(rows[2].contains(&hex_of(b"this is no record\n")), "{}", rows[2]);
+    assert!(
+        rows[2].contains(&hex_of(b"this is no record\n")),
+        "{}",
+        rows[2]
+    );
     assert!(!rows[3].contains(&hex_of(b"hello")), "{}", rows[3]);
 }
 
@@ -138,11 +148,23 @@ fn a_block_of_many_days_is_written_day_by_day() {
 #[test]
 fn what_comes_later_is_added_and_nothing_is_written_twice() {
     let place = Place::new();
-    seal(&place.journal(), "a.csv", statements(250, 0).as_bytes(), &CSVLOG, 20);
+    seal(
+        &place.journal(),
+        "a.csv",
+        statements(250, 0).as_bytes(),
+        &CSVLOG,
+        20,
+    );
     let first = place.make(small());
     assert_eq!(first.records, 250);
     assert_eq!(place.make(small()).files, Vec::<String>::new());
-    seal(&place.journal(), "b.csv", statements(130, 500).as_bytes(), &CSVLOG, 20);
+    seal(
+        &place.journal(),
+        "b.csv",
+        statements(130, 500).as_bytes(),
+        &CSVLOG,
+        20,
+    );
     assert_eq!(place.make(small()).records, 130);
     assert_eq!(numbers(&place.archive()), (0..380).collect::<Vec<_>>());
 }
@@ -150,7 +172,13 @@ fn what_comes_later_is_added_and_nothing_is_written_twice() {
 #[test]
 fn made_again_it_has_the_same_rows() {
     let place = Place::new();
-    seal(&place.journal(), "pg.csv", &sample("csvlog.csv"), &CSVLOG, 1_000);
+    seal(
+        &place.journal(),
+        "pg.csv",
+        &sample("csvlog.csv"),
+        &CSVLOG,
+        1_000,
+    );
     place.make(MakeOptions {
         batch_records: 5_000,
         ..MakeOptions::default()
@@ -190,14 +218,24 @@ fn every_form_of_log_becomes_rows() {
         let made = place.make(MakeOptions::default());
         assert!(made.records > 800, "{name}: {}", made.records);
         let numbers = numbers(&place.archive());
-        assert_eq!(numbers.len(), usize::try_from(made.records).unwrap(), "{name}");
+        assert_eq!(
+            numbers.len(),
+            usize::try_from(made.records).unwrap(),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn two_writers_do_not_meet() {
     let place = Place::new();
-    seal(&place.journal(), "pg.csv", statements(10, 0).as_bytes(), &CSVLOG, 20);
+    seal(
+        &place.journal(),
+        "pg.csv",
+        statements(10, 0).as_bytes(),
+        &CSVLOG,
+        20,
+    );
     place.make(small());
     let path = place.archive().store().root().join(".lock");
     let held = std::fs::File::open(path).unwrap();

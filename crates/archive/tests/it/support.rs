@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use pgattest_archive::make::{MakeOptions, Made, catch_up};
+use pgattest_archive::make::{Made, MakeOptions, catch_up};
 use pgattest_archive::query::render::{Format as Form, Renderer};
 use pgattest_archive::query::{Filter, Population, Question, answer};
 use pgattest_archive::record_list::Register;
@@ -59,7 +59,14 @@ pub(crate) fn make(
     reader: &JournalReader,
     options: MakeOptions,
 ) -> Result<Made, ArchiveError> {
-    catch_up(archive, reader, &Kept::default(), options, NOW, &mut |_, _| {})
+    catch_up(
+        archive,
+        reader,
+        &Kept::default(),
+        options,
+        NOW,
+        &mut |_, _| {},
+    )
 }
 
 /// A register in memory, in the journal's place.
@@ -109,7 +116,9 @@ pub(crate) fn seal(dir: &Path, name: &str, log: &[u8], format: &Format, per_bloc
         add(&mut block, bytes, kind);
         if block.pieces.len() >= per_block {
             let next = empty(&file, u64::try_from(at).unwrap(), format);
-            journal.append(&std::mem::replace(&mut block, next)).unwrap();
+            journal
+                .append(&std::mem::replace(&mut block, next))
+                .unwrap();
         }
     }
     if !block.pieces.is_empty() {
@@ -159,7 +168,7 @@ pub(crate) struct Line<'a> {
     pub(crate) time: &'a str,
     pub(crate) user: &'a str,
     pub(crate) session: &'a str,
-    pub(crate) line: u64,
+    pub(crate) number: u64,
     pub(crate) tag: &'a str,
     pub(crate) state: &'a str,
     pub(crate) message: &'a str,
@@ -172,7 +181,7 @@ impl Default for Line<'_> {
             time: "2026-01-01 12:00:00.000 UTC",
             user: "app",
             session: "6b03e095.1",
-            line: 1,
+            number: 1,
             tag: "SELECT",
             state: "00000",
             message: "hello",
@@ -184,13 +193,17 @@ impl Default for Line<'_> {
 impl Line<'_> {
     pub(crate) fn text(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let severity = if self.state == "00000" { "LOG" } else { "ERROR" };
+        let severity = if self.state == "00000" {
+            "LOG"
+        } else {
+            "ERROR"
+        };
         format!(
             "{},{},\"shop\",1,\"10.0.0.1:5000\",{},{},{},2026-01-01 11:00:00 UTC,3/4,0,{severity},{},{},,,,,,{},,,\"psql\",\"client backend\",,7\n",
             self.time,
             quoted(self.user),
             self.session,
-            self.line,
+            self.number,
             quoted(self.tag),
             self.state,
             quoted(self.message),
@@ -221,7 +234,7 @@ pub(crate) fn statements(count: u64, first_second: u64) -> String {
             time: &time,
             user: ["app", "admin"][usize::try_from(at / 7 % 2).unwrap()],
             session: &format!("6b03e095.{:x}", at / 50),
-            line: at % 50 + 1,
+            number: at % 50 + 1,
             message: &message,
             ..Line::default()
         }
@@ -272,9 +285,7 @@ fn rows_of(archive: &Archive, path: &str) -> Vec<(i64, String)> {
             .collect();
         let columns: Vec<_> = plain
             .iter()
-            .map(|column| {
-                arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap()
-            })
+            .map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap())
             .collect();
         for (row, number) in numbers.into_iter().enumerate() {
             let mut text = String::new();
@@ -318,8 +329,7 @@ pub(crate) fn told(
 ) -> (String, Population) {
     let mut out = Vec::new();
     let columns = question.columns().unwrap();
-    let mut renderer =
-        Renderer::begin(&mut out, form, question.name(), filter, &columns).unwrap();
+    let mut renderer = Renderer::begin(&mut out, form, question.name(), filter, &columns).unwrap();
     let population = answer(archive, question, filter, &mut |rows| {
         renderer.rows(rows, None).unwrap();
         Ok(())

@@ -15,6 +15,8 @@ import json
 import re
 import sys
 
+csv.field_size_limit(2**30)
+
 FAILED = "(audit_type IS NULL AND sqlstate IS NOT NULL AND left(sqlstate, 2) NOT IN ('00', '01', '02', '03'))"
 HOW = """CASE WHEN audit_type IS NOT NULL AND object_name IS NOT NULL THEN 'audited'
   WHEN audit_type IS NOT NULL THEN 'audited, object not named'
@@ -191,7 +193,7 @@ def csvlog_rows(path):
         if row.get("audit_type"):
             row["message"] = None
         else:
-            row.update(event(row, fields[11]))
+            row.update(event(row))
         yield [row.get(name) for name in NAMES]
 
 
@@ -220,7 +222,7 @@ def audit(message):
                 parameters=None if parameters in ABSENT else parameters)
 
 
-def event(row, severity):
+def event(row):
     message = row["message"] or ""
     for word, name in [("connection received: ", "received"), ("connection authenticated: ", "authenticated"),
                        ("connection authorized: ", "authorized"), ("replication connection authorized: ", "authorized"),
@@ -228,8 +230,15 @@ def event(row, severity):
         if message.startswith(word) and row["sqlstate"] == "00000":
             return {"auth_event": name}
     state = row["sqlstate"] or ""
-    if severity == "FATAL" and (state[:2] == "28" or state in ("3D000", "53300")):
-        exists = False if re.search(r'role ".*" does not exist', message + (row["detail"] or ""), re.I | re.S) else None
+    tag = row["command_tag"]
+    if state[:2] not in ("00", "01", "02") and (tag in ("authentication", "startup", "initializing") or tag == "" and row["client_addr"]):
+        detail = row["detail"] or ""
+        if re.search('role "' + re.escape(row["user_name"] or "") + '" does not exist', message + "\n" + detail, re.I):
+            exists = "false"
+        elif state in ("3D000", "42501") or state == "28P01" and detail.startswith("Connection matched "):
+            exists = "true"
+        else:
+            exists = None
         return {"auth_event": "refused", "auth_role_exists": exists}
     return {}
 
