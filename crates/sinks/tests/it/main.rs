@@ -1,5 +1,8 @@
 //! Delivery from a real journal: to sinks that follow a script, to strict stubs of what cannot be had, to real receivers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod cloud;
 mod engine;
 mod kill;
 mod support;

@@ -1,0 +1,11 @@
+//! CloudWatch Logs, S3, OpenTelemetry and Kafka, against receivers that other people wrote.
+
+mod aws;
+mod cloudwatch;
+mod drive;
+mod front;
+mod kafka;
+mod otlp;
+mod receiver;
+mod s3;
+mod whole;
