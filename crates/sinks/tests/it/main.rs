@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod cloud;
+mod datadog;
 mod engine;
 mod kill;
+mod rsyslog;
+mod splunk;
+mod stub;
 mod support;
