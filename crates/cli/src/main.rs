@@ -26,6 +26,8 @@ const FOUND: u8 = 1;
 const UNDONE: u8 = 2;
 
 fn main() -> ExitCode {
+    // One provider of cryptography for every TLS connection of the process. There is none installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = args::Cli::parse();
     let printer = printer::Printer::new(cli.output);
     let code = command::run(cli.command, &printer).unwrap_or_else(|failure| {

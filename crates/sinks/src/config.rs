@@ -43,6 +43,9 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// All sinks of a configuration, by name: the table `sink`.
+pub type Sinks = std::collections::BTreeMap<Name, Config>;
+
 /// A sink's configuration. It names secrets and holds none.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

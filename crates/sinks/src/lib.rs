@@ -31,7 +31,7 @@ pub mod stdout;
 pub mod syslog;
 
 pub use aws::AwsOptions;
-pub use config::{Config, Name};
+pub use config::{Config, Name, Sinks};
 pub use engine::{Delivery, Options};
 pub use evidence::SinkEvidence;
 pub use http::HttpOptions;

@@ -9,9 +9,11 @@
 //! | [`cursor`] | how far a sink is, on the disk |
 //! | [`dead`] | what a sink refuses for good, on the disk |
 //! | [`status`] | how a sink is doing, for people and for metrics |
+//! | [`by_hand`] | what a person asks of a sink: a trial, dead letters once more |
 //!
 //! A sink has a thread of its own and holds one block and one batch: what is slow or down slows nothing else and only stays behind.
 
+pub mod by_hand;
 mod cursor;
 mod dead;
 mod delivery;
@@ -25,11 +27,13 @@ pub use cursor::Cursor;
 pub use dead::{DeadLetter, dead_letters};
 pub use delivery::Delivery;
 pub use feed::split;
+pub use files::FileError;
 pub use source::{JournalSource, Source};
 pub use status::{Failure, Standing, Status};
 
 use crate::config::{Config, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +75,55 @@ impl Options {
             grace: Duration::from_secs(2),
         }
     }
+}
+
+/// What is known of a sink from the journal alone, whether the collector runs or not.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The sink.
+    pub name: Name,
+    /// How far it is; the error says why that cannot be read.
+    pub cursor: Result<Cursor, String>,
+    /// How it was doing when its task last wrote so; `None`: it never ran.
+    pub status: Option<Status>,
+    /// Dead letters that were not delivered since: files, and records in them.
+    pub dead: (usize, usize),
+}
+
+/// Every sink that has a cursor or a status in the journal, and these.
+pub fn known(journal: &Path, configured: &[Name]) -> Result<Vec<Known>, FileError> {
+    let mut names: BTreeSet<Name> = configured.iter().cloned().collect();
+    let folder = cursor::directory(journal);
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            for entry in entries {
+                let file = entry.map_err(files::failed("list", &folder))?.file_name();
+                let file = file.to_string_lossy();
+                let stem = file
+                    .strip_suffix(".status.json")
+                    .or_else(|| file.strip_suffix(".json"));
+                names.extend(stem.and_then(|stem| Name::try_from(stem.to_owned()).ok()));
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(files::failed("list", &folder)(error)),
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let letters = dead_letters(journal, &name)?;
+            let waiting = letters.iter().filter(|letter| !letter.redelivered);
+            let dead = waiting.fold((0, 0), |(files, records), letter| {
+                (files + 1, records + letter.records.len())
+            });
+            Ok(Known {
+                cursor: Cursor::load(journal, &name).map_err(|error| error.to_string()),
+                status: Status::load(journal, &name),
+                dead,
+                name,
+            })
+        })
+        .collect()
 }
 
 /// The tasks of these sinks, one each, for the collector to run.

@@ -3,8 +3,8 @@
 use crate::stub::datadog::{Datadog, KEY};
 use crate::stub::front::{Fault, Front};
 use crate::support::{Trail, config, csv, eventually, named, quick};
-use pgattest_sinks::engine::{Options, Standing, dead_letters};
 use pgattest_sinks::Config;
+use pgattest_sinks::engine::{Options, Standing, dead_letters};
 use pgattest_testkit::Authority;
 use pgattest_trail::PieceKind;
 use std::collections::BTreeSet;

@@ -20,7 +20,7 @@ pub(crate) use proof::TrailProofArgs;
 pub(crate) use prune::TrailPruneArgs;
 pub(crate) use query::TrailQueryArgs;
 pub(crate) use run::TrailRunArgs;
-pub(crate) use sinks::TrailSinksArgs;
+pub(crate) use sinks::{SinksFormat, TrailSinksArgs};
 pub(crate) use status::TrailStatusArgs;
 pub(crate) use verify::TrailVerifyArgs;
 

@@ -1,4 +1,37 @@
-use clap::Args;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Args, Debug)]
-pub(crate) struct TrailSinksArgs {}
+#[command(
+    after_help = "Exit codes: 0 every sink delivers and has no dead letters, 1 one does not or has some, 2 it could not be looked at."
+)]
+pub(crate) struct TrailSinksArgs {
+    /// The journal's folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: PathBuf,
+    /// The collector's configuration, with a table `[sink.NAME]` for each sink
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Send one canary to this sink and say what came back
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "config",
+        conflicts_with = "redeliver"
+    )]
+    pub(crate) test: Option<String>,
+    /// Send the dead letters of this sink again
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) redeliver: Option<String>,
+    /// How to say how far each sink is
+    #[arg(long, value_enum, default_value_t = SinksFormat::Text)]
+    pub(crate) format: SinksFormat,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SinksFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
