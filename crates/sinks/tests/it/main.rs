@@ -6,6 +6,7 @@ mod cloud;
 mod datadog;
 mod engine;
 mod kill;
+mod official;
 mod rsyslog;
 mod splunk;
 mod stub;
