@@ -2,6 +2,7 @@
 
 use crate::sink::{Answer, OpenError};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Connector, proxy::ProxyConfig};
@@ -156,10 +157,11 @@ where
         }
         // No credentials: found out before anything is sent, under either of two names.
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_)
-            if is_about_credentials(error) =>
+            if credentials(error).is_some() =>
         {
+            let meaning = credentials(error).unwrap_or(Meaning::Again);
             (
-                Meaning::Misconfigured,
+                meaning,
                 None,
                 format!(
                     "no credentials of Amazon's could be loaded ({}): give the collector a role, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -214,16 +216,21 @@ fn meaning(status: u16, code: Option<&str>) -> Meaning {
     }
 }
 
-fn is_about_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+/// What an error asks for when it is about credentials; `None` when it is not.
+fn credentials(error: &(dyn std::error::Error + 'static)) -> Option<Meaning> {
     let mut next = Some(error);
     while let Some(cause) = next {
-        let text = cause.to_string();
-        if text.contains("credential") || text.contains("identity") {
-            return true;
+        if let Some(cause) = cause.downcast_ref::<CredentialsError>() {
+            return Some(match cause {
+                CredentialsError::CredentialsNotLoaded(_)
+                | CredentialsError::InvalidConfiguration(_) => Meaning::Misconfigured,
+                // Whoever gives them (STS, instance metadata, a process) did not answer, or not this time.
+                _ => Meaning::Again,
+            });
         }
         next = cause.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -249,5 +256,26 @@ mod tests {
         #[case] expected: Meaning,
     ) {
         assert_eq!(meaning(status, code), expected);
+    }
+
+    #[test]
+    fn credentials_that_are_late_are_waited_for_and_missing_ones_are_said() {
+        let asks_for = |error: CredentialsError| {
+            let error: SdkError<aws_sdk_s3::operation::put_object::PutObjectError, HttpResponse> =
+                SdkError::construction_failure(error);
+            read(&error).0
+        };
+        assert_eq!(
+            asks_for(CredentialsError::provider_timed_out(Duration::from_secs(1))),
+            Meaning::Again
+        );
+        assert_eq!(
+            asks_for(CredentialsError::provider_error("no route to the metadata")),
+            Meaning::Again
+        );
+        assert_eq!(
+            asks_for(CredentialsError::not_loaded("nothing is set")),
+            Meaning::Misconfigured
+        );
     }
 }

@@ -185,7 +185,10 @@ impl Sink for Otlp {
     }
 
     fn place(&self) -> String {
-        format!("OTLP, {}", self.url)
+        // What follows the path may be a key.
+        let mut url = self.url.clone();
+        url.set_query(None);
+        format!("OTLP, {url}")
     }
 }
 
