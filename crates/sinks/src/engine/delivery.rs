@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::feed::Feed;
 use super::source::{JournalSource, Source};
-use super::status::{Board, Standing, now};
+use super::status::{Board, Failure, Standing, now};
 use super::{Options, settle::Retries};
 use crate::config::{Name, Opener};
 use crate::record::Batch;
@@ -65,6 +65,7 @@ impl Delivery {
             board,
             feed,
             sink: None,
+            asked: None,
         };
         let ended = run.go();
         run.end();
@@ -106,6 +107,8 @@ pub(super) struct Run<'a> {
     pub(super) trusted: bool,
     /// What the sink wants to find again, as of its last answer.
     pub(super) confirmed: Option<serde_json::Value>,
+    /// When the sink was last asked what the other end keeps.
+    asked: Option<Instant>,
 }
 
 impl Run<'_> {
@@ -124,8 +127,12 @@ impl Run<'_> {
                     unread = 0;
                     self.look();
                     self.settle(batch)?;
+                    if self.asked.is_some() {
+                        self.ask();
+                    }
                 }
                 Ok(None) => {
+                    self.ask();
                     self.look();
                     if phase >= Phase::Draining {
                         break;
@@ -188,6 +195,36 @@ impl Run<'_> {
             self.sink = None;
         }
         answer
+    }
+
+    /// Asks what the other end keeps when that is due: first once everything is delivered, then whenever the time has come.
+    fn ask(&mut self) {
+        let due = self
+            .asked
+            .is_none_or(|asked| asked.elapsed() >= self.options.evidence);
+        let Some(opened) = self.sink.as_mut().filter(|_| due) else {
+            return;
+        };
+        self.asked = Some(Instant::now());
+        let (longest, grace) = (self.options.longest_delivery, self.options.grace);
+        let stop = &self.context.stop;
+        let seen = self.runtime.block_on(async {
+            tokio::select! {
+                seen = opened.sink.evidence() => seen,
+                () = tokio::time::sleep(longest) => Err("the other end does not answer".to_owned()),
+                () = stopped(stop, grace) => Err("the collector stopped".to_owned()),
+            }
+        });
+        match seen {
+            Ok(evidence) => {
+                self.board.status.evidence = evidence;
+                self.board.status.evidence_error = None;
+            }
+            // What was seen before stays, with its time: whoever judges it sees how old it is.
+            Err(reason) => {
+                self.board.status.evidence_error = Some(Failure { at: now(), reason });
+            }
+        }
     }
 
     /// Waits. `false`: the collector stops.

@@ -56,6 +56,8 @@ pub struct Options {
     pub watermark: Duration,
     /// How often a checkpoint is delivered among the records, at most. Zero: never.
     pub checkpoint: Duration,
+    /// How often a sink is asked what the other end keeps, at most.
+    pub evidence: Duration,
     /// How long a delivery that is under way may go on when the collector stops.
     pub grace: Duration,
 }
@@ -72,6 +74,7 @@ impl Options {
             longest_delivery: Duration::from_mins(5),
             watermark: Duration::from_secs(5),
             checkpoint: Duration::from_mins(5),
+            evidence: Duration::from_hours(1),
             grace: Duration::from_secs(2),
         }
     }

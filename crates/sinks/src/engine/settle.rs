@@ -107,7 +107,7 @@ impl Run<'_> {
             if !refused.is_empty() {
                 self.trusted = false;
             }
-            return self.bury(refused).map(|_| ());
+            return self.bury(&refused).map(|_| ());
         }
     }
 
@@ -136,7 +136,7 @@ impl Run<'_> {
                 Answer::FirstRefused { reason, rest } => {
                     let after = items.split_off(1.min(items.len()));
                     let dead = items.into_iter().map(|item| (item, reason.clone()));
-                    if !self.flush(trial)? || !self.bury(dead.collect())? {
+                    if !self.flush(trial)? || !self.bury(&dead.collect::<Vec<_>>())? {
                         return Ok(false);
                     }
                     if after.is_empty() {
@@ -199,7 +199,7 @@ impl Run<'_> {
     fn flush(&mut self, trial: &mut Trial) -> Result<bool, TaskError> {
         trial.accepted = true;
         let refused = std::mem::take(&mut trial.refused);
-        self.bury(refused)
+        self.bury(&refused)
     }
 
     /// Halves what is refused, until it is one record.
@@ -217,19 +217,19 @@ impl Run<'_> {
         }
         let dead = items.into_iter().map(|item| (item, reason.to_owned()));
         if trial.accepted {
-            return self.bury(dead.collect());
+            return self.bury(&dead.collect::<Vec<_>>());
         }
         trial.refused.extend(dead);
         Ok(true)
     }
 
     /// Dead-letters, and goes on behind it.
-    fn bury(&mut self, dead: Vec<(Item, String)>) -> Result<bool, TaskError> {
+    fn bury(&mut self, dead: &[(Item, String)]) -> Result<bool, TaskError> {
         if dead.is_empty() {
             return Ok(true);
         }
         let items: Vec<Item> = dead.iter().map(|(item, _)| item.clone()).collect();
-        if !self.dead_letter(&dead)? {
+        if !self.dead_letter(dead)? {
             return Ok(false);
         }
         self.advance(&items, 0);

@@ -3,6 +3,7 @@
 use super::cursor::directory;
 use super::files;
 use crate::config::Name;
+use crate::evidence::SinkEvidence;
 use pgattest_trail::operate::{Counter, Gauge, Metrics};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -72,6 +73,12 @@ pub struct Status {
     pub skipped: u64,
     /// The last thing that went wrong, also when all is well again.
     pub last_error: Option<Failure>,
+    /// What the other end keeps, as it was seen last; `None` when it was never seen, or cannot be asked.
+    #[serde(default)]
+    pub evidence: Option<SinkEvidence>,
+    /// Why it could not be looked at the last time; `None` when it could.
+    #[serde(default)]
+    pub evidence_error: Option<Failure>,
 }
 
 impl Status {

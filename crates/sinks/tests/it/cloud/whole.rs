@@ -6,6 +6,7 @@ use super::{cloudwatch, drive::set, s3};
 use crate::support::{Trail, config, csv, named};
 use anyhow::Result;
 use pgattest_sinks::engine::{Cursor, dead_letters};
+use pgattest_sinks::evidence::Lock;
 use pgattest_trail::{Leaf, PieceKind};
 
 /// On a thread of its own, while the front goes on.
@@ -104,5 +105,13 @@ async fn s3_gets_the_journal_byte_for_byte() -> Result<()> {
     assert_eq!(blocks, 6);
     assert!(objects.keys().any(|name| name.contains("/checkpoints/")));
     assert_eq!(Cursor::load(&trail.dir(), &named("vault"))?.next, 102);
+
+    // What the audit reads of it, without a right on the bucket.
+    let status = trail.status("vault").unwrap();
+    let evidence = status.evidence.unwrap();
+    assert_eq!(evidence.lock, Lock::Compliance(400));
+    assert_eq!(evidence.oldest.unwrap().number, Some(0));
+    assert_eq!(evidence.newest.unwrap().number, Some(101));
+    assert_eq!(status.evidence_error, None);
     Ok(())
 }
