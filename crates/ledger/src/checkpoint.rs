@@ -50,7 +50,7 @@ impl Checkpoint {
     }
 
     /// The signed text: three lines.
-    fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         format!(
             "{}\n{}\n{}\n",
             self.origin,

@@ -10,6 +10,7 @@
 //! | [`tree`] | Merkle tree, inclusion and consistency proofs, RFC 6962 |
 //! | [`tile`] | tlog-tiles, C2SP: how the tree is cut into files |
 //! | [`checkpoint`] | tlog-checkpoint in a signed note, C2SP |
+//! | [`cosigned`] | tlog-cosignature, tlog-proof, C2SP |
 //! | [`dsse`] | Dead Simple Signing Envelope 1.0 with an in-toto Statement v1 |
 //! | [`sshsig`] | OpenSSH's PROTOCOL.sshsig |
 //! | [`key`] | Ed25519 keys in OpenSSH's formats |
@@ -19,6 +20,7 @@
 
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosigned;
 pub mod dsse;
 pub mod entry;
 mod hash;
@@ -28,5 +30,6 @@ pub mod tile;
 pub mod tree;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use cosigned::CosignedCheckpoint;
 pub use hash::Hash;
 pub use key::{PublicKey, SigningKey};

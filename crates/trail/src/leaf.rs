@@ -228,3 +228,25 @@ impl BlockLeaf {
         self.first_record.saturating_add(u64::from(self.records))
     }
 }
+
+impl Leaf {
+    /// When it was written, by the collector's clock, in milliseconds since 1970.
+    pub fn at(&self) -> i64 {
+        match self {
+            Self::Block(block) => block.sealed_at,
+            Self::Start { at, .. }
+            | Self::Stop { at, .. }
+            | Self::Heartbeat { at }
+            | Self::Gap { at, .. }
+            | Self::Configuration { at, .. }
+            | Self::Watermark { at, .. }
+            | Self::DeadLetter { at, .. }
+            | Self::Archived { at, .. }
+            | Self::Pruned { at, .. }
+            | Self::Hold { at, .. }
+            | Self::Key { at, .. }
+            | Self::Canary { at, .. }
+            | Self::Alert { at, .. } => *at,
+        }
+    }
+}

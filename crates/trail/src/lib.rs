@@ -15,6 +15,9 @@ pub mod detect;
 pub mod journal;
 pub mod leaf;
 pub mod operate;
+pub mod proof;
+pub mod seal;
+pub mod verify;
 
 pub use block::{Block, Piece, PieceKind};
 pub use journal::{Journal, JournalError, JournalOptions, JournalReader, LeafSender};

@@ -187,6 +187,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn what_is_stored_is_read_and_a_changed_byte_never_gives_more(
             parts in proptest::collection::vec(piece(), 0..20),
@@ -201,7 +202,7 @@ mod tests {
             let length = bytes.len() as u64;
             prop_assert_eq!(decode(&frames, length).unwrap(), (bytes, pieces));
             prop_assert_eq!(zstd::stream::decode_all(frames.as_slice()).unwrap().len() as u64, length);
-            for end in 0..frames.len() {
+            for end in (0..frames.len()).step_by(7) {
                 prop_assert!(decode(&frames[..end], length).is_err());
             }
             let mut changed = frames;

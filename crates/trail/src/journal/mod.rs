@@ -32,6 +32,9 @@ pub use reader::{JournalReader, Leaves};
 pub use sender::LeafSender;
 pub use writer::{Journal, JournalOptions};
 
+pub(crate) use files::{Files, Position};
+pub(crate) use segment::each_segment;
+pub(crate) use state::State;
 pub(crate) use tiles::Tiles;
 
 /// The file with the signed head.

@@ -22,7 +22,7 @@ pub(crate) use query::TrailQueryArgs;
 pub(crate) use run::TrailRunArgs;
 pub(crate) use sinks::{SinksFormat, TrailSinksArgs};
 pub(crate) use status::TrailStatusArgs;
-pub(crate) use verify::TrailVerifyArgs;
+pub(crate) use verify::{TrailVerifyArgs, VerificationFormat};
 
 use clap::Subcommand;
 

@@ -1,4 +1,15 @@
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Args, Debug)]
-pub(crate) struct TrailProofArgs {}
+pub(crate) struct TrailProofArgs {
+    /// The record's number, as `trail query` and every sink have it
+    #[arg(value_name = "RECORD")]
+    pub(crate) record: u64,
+    /// The journal's folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: PathBuf,
+    /// Where to write the proof [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}

@@ -1,4 +1,7 @@
 //! The journal: what is written is read back, whatever happened in between.
 
+mod faults;
+mod pruning;
 mod round_trip;
 mod support;
+mod tamper;

@@ -3,6 +3,7 @@
 use pgattest_evidence::SigningKey;
 use pgattest_parse::audit_log::{Format, TornReason};
 use pgattest_trail::block::FileId;
+use pgattest_trail::verify::{Report, Request, verify};
 use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, Piece, PieceKind};
 use std::path::{Path, PathBuf};
 
@@ -51,12 +52,14 @@ impl Place {
     }
 }
 
-/// Adds leaves and commits every third.
+/// Adds leaves and commits every third; of many, every thirtieth.
 pub(crate) fn fill(journal: &mut Journal, leaves: u64) {
     for number in 0..leaves {
         if number % 3 == 2 {
             journal.note(&Leaf::Heartbeat { at: 0 }).unwrap();
-            journal.commit().unwrap();
+            if leaves < 100 || number % 30 == 29 {
+                journal.commit().unwrap();
+            }
         } else {
             let block = next_block(journal, number % 2, 3);
             journal.append(&block).unwrap();
@@ -146,4 +149,56 @@ pub(crate) fn decompressed(dir: &Path) -> Vec<u8> {
         String::from_utf8_lossy(&output.stderr)
     );
     output.stdout
+}
+
+impl Place {
+    /// Another place with the same journal.
+    pub(crate) fn copy(&self) -> Self {
+        let place = Self::new();
+        copy_folder(&self.dir(), &place.dir());
+        place
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        std::fs::create_dir_all(to).unwrap();
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(path, target).unwrap();
+        }
+    }
+}
+
+/// Checks everything, against the right key.
+pub(crate) fn report(dir: &Path) -> Report {
+    report_with(dir, &[])
+}
+
+/// The same, with checkpoints that were kept elsewhere.
+pub(crate) fn report_with(dir: &Path, earlier: &[Vec<u8>]) -> Report {
+    verify(
+        dir,
+        &Request {
+            keys: &[key().public_key()],
+            earlier,
+            witnesses: &[],
+            records: None,
+            heartbeat_ms: 60_000,
+        },
+    )
+    .unwrap()
+}
+
+/// The report, or its problems as text.
+pub(crate) fn verify_all(place: &Place) -> Result<Report, String> {
+    let report = report(&place.dir());
+    if report.verified {
+        Ok(report)
+    } else {
+        Err(format!("{:#?}", report.problems))
+    }
 }
