@@ -1,7 +1,9 @@
 //! The journal: what is written is read back, whatever happened in between.
 
 mod faults;
+mod proofs;
 mod pruning;
 mod round_trip;
 mod support;
 mod tamper;
+mod third_party;
