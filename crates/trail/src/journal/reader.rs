@@ -5,8 +5,8 @@ use super::segment::{read_stored, unpack};
 use super::{JournalError, Tiles};
 use crate::block::Block;
 use crate::leaf::{BlockLeaf, Entry, Leaf};
-use pgattest_ledger::SignedCheckpoint;
-use pgattest_ledger::tile::{Rows, Tile};
+use pgattest_ledger::tile::{Rows, Tile, TileNodes};
+use pgattest_ledger::{Hash, SignedCheckpoint, tree};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,6 +95,12 @@ impl JournalReader {
             .get(place)
             .cloned()
             .ok_or_else(|| self.bad_leaf(index, "the tree has no such leaf"))
+    }
+
+    /// Proves that the tree continues the one of its first `old` leaves: the hashes in RFC 6962's order.
+    pub fn prove_consistency(&self, old: u64) -> Result<Vec<Hash>, JournalError> {
+        let nodes = TileNodes::new(&self.tiles, self.size());
+        tree::prove_consistency(&nodes, old, self.size()).map_err(|error| self.tiles.bad(error))
     }
 
     /// A block's payload, checked against its manifest (digest, root, lengths).

@@ -88,9 +88,18 @@ fn go_finds_every_leaf_in_the_tree_and_the_tree_only_grown() {
 
 /// `aics-tlog`, a verifier of C2SP logs in Python.
 fn aics_tlog() -> Command {
-    let tools =
-        std::env::var_os("PGATTEST_TOOLS").expect("`source script/env` says where the tools are");
-    let mut command = Command::new(Path::new(&tools).join("python-tlog/bin/python"));
+    let places = [
+        std::env::var_os("PGATTEST_TOOLS").map(PathBuf::from),
+        Some(PathBuf::from("/var/cache/pgattest-tools")),
+        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/pgattest-tools")),
+    ];
+    let python = places
+        .into_iter()
+        .flatten()
+        .map(|place| place.join("python-tlog/bin/python"))
+        .find(|python| python.exists())
+        .expect("`script/bootstrap` installs aics-tlog");
+    let mut command = Command::new(python);
     command.args(["-m", "aics_tlog"]);
     command
 }
