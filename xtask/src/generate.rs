@@ -5,6 +5,8 @@ use anyhow::{Context, Result, bail, ensure};
 use pgattest_checks::{CHECKS, crosswalk};
 use pgattest_parse::policy;
 use pgattest_report::{access, json, page, plan};
+use pgattest_trail::completeness;
+use pgattest_trail::detect::alert;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,14 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
     files.insert(
         PathBuf::from("docs/schema/plan-1.schema.json"),
         plan::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/completeness-1.schema.json"),
+        completeness::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/alert-1.schema.json"),
+        alert::schema(),
     );
     files.insert(
         PathBuf::from("docs/schema/pgattest.toml.schema.json"),

@@ -9,3 +9,4 @@ pub mod connection_log;
 pub mod hba;
 pub mod ident;
 pub mod policy;
+pub mod sql;

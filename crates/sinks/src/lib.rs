@@ -9,6 +9,7 @@
 //! The [`engine`] knows everything else: where each sink stands, what is tried again and when, what is given up and where that is
 //! written down. Delivery is at-least-once; every record carries its number, by which duplicates are told at query time.
 
+pub mod alert;
 mod aws;
 pub mod config;
 pub mod engine;

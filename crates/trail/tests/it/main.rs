@@ -9,4 +9,6 @@
     reason = "other people's tools are the second opinion"
 )]
 
+mod completeness;
+mod detect;
 mod journal;

@@ -13,7 +13,9 @@ mod status;
 mod verify;
 
 pub(crate) use archive::TrailArchiveArgs;
-pub(crate) use completeness::TrailCompletenessArgs;
+pub(crate) use completeness::{
+    Answer as CompletenessFormat, TrailCompletenessArgs, TrailRecordsArgs,
+};
 pub(crate) use detect::TrailDetectArgs;
 pub(crate) use hold::TrailHoldArgs;
 pub(crate) use proof::TrailProofArgs;

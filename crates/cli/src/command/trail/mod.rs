@@ -7,6 +7,7 @@ mod hold;
 mod proof;
 mod prune;
 mod query;
+mod records;
 mod run;
 mod sinks;
 mod status;

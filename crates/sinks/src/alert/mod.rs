@@ -1,0 +1,5 @@
+//! Alerts over the network. What needs none is in the crate `trail`.
+
+mod webhook;
+
+pub use webhook::{Webhook, WebhookOptions, sign};

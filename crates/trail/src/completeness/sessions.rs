@@ -1,0 +1,509 @@
+//! Line numbers: from 1, without a gap, by session and form of the log.
+
+use super::connections::Outcome;
+use super::result::{Finding, Kind, Population, Weight};
+use super::tracker::Seen;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many sessions that have ended are remembered, to recognise one that comes again.
+const REMEMBERED: usize = 65_536;
+
+/// A record's place.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct At {
+    /// Its number.
+    pub record: u64,
+    /// Its time, in milliseconds since 1970.
+    pub time: Option<i64>,
+}
+
+/// A session that goes on, as far as the records tell.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Session {
+    line: u64,
+    first: At,
+    last: At,
+    /// Seconds since 1970, from the identifier.
+    start: Option<i64>,
+    pid: Option<u32>,
+    who: String,
+    has_hole: bool,
+    /// What is known of its connection.
+    pub outcome: Outcome,
+    /// Its end was counted already: it only logged a little more.
+    counted: bool,
+    /// Records beside those of connecting.
+    worked: bool,
+}
+
+impl Session {
+    pub(super) fn first(&self) -> At {
+        self.first
+    }
+}
+
+/// A run of numbers that came again.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Reuse {
+    key: String,
+    finding: usize,
+}
+
+/// All sessions of one form of the log.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Sessions {
+    /// By identifier.
+    open: BTreeMap<String, Session>,
+    /// Which session a process has.
+    processes: BTreeMap<u32, String>,
+    /// Ended ones: the last line number and whether one is missing, by identifier.
+    ended: BTreeMap<String, (u64, bool)>,
+    ended_order: VecDeque<String>,
+    /// Time of the first record of the form.
+    begin: Option<i64>,
+    server: Option<String>,
+    disconnection_seen: bool,
+    reuse: Option<Reuse>,
+}
+
+/// What a record told of its session.
+pub(super) struct Told {
+    /// The server's main process, or its recovery, has begun anew: every session before it is over.
+    pub restarted: bool,
+}
+
+impl Sessions {
+    /// Takes a record that has a session and a line number.
+    pub(super) fn take(
+        &mut self,
+        seen: &Seen<'_>,
+        session: &str,
+        line: u64,
+        log_disconnections: Option<bool>,
+        population: &mut Population,
+        findings: &mut Vec<Finding>,
+    ) -> Told {
+        if self.begin.is_none() {
+            self.begin = seen.at.time;
+        }
+        if let Some(known) = self.open.get_mut(session) {
+            let expected = known.line + 1;
+            if line >= expected {
+                if line > expected {
+                    findings.push(hole(
+                        seen,
+                        session,
+                        &known.who,
+                        (expected, line - 1),
+                        Some(known.last),
+                    ));
+                    population.missing_lines += line - expected;
+                    if !known.has_hole {
+                        known.has_hole = true;
+                        population.gapless -= 1;
+                    }
+                }
+                known.line = line;
+            }
+            known.note(seen);
+            known.last = seen.at;
+            if line < expected {
+                self.came_again(seen, session, line, expected - 1, findings);
+            }
+            return Told { restarted: false };
+        }
+        self.begins(
+            seen,
+            session,
+            line,
+            log_disconnections,
+            population,
+            findings,
+        )
+    }
+
+    fn begins(
+        &mut self,
+        seen: &Seen<'_>,
+        session: &str,
+        line: u64,
+        log_disconnections: Option<bool>,
+        population: &mut Population,
+        findings: &mut Vec<Finding>,
+    ) -> Told {
+        let start = start_of(session);
+        let mut known = Session {
+            line,
+            first: seen.at,
+            last: seen.at,
+            start,
+            pid: seen.record.pid,
+            who: seen.who(),
+            has_hole: false,
+            outcome: Outcome::default(),
+            counted: false,
+            worked: false,
+        };
+        known.note(seen);
+        let ended = self.ended.get(session).copied();
+        if let Some((last, has_hole)) = ended {
+            known.counted = true;
+            known.has_hole = has_hole;
+            known.line = line.max(last);
+            if line <= last {
+                self.came_again(seen, session, line, last, findings);
+            } else if line > last + 1 {
+                // A process may log a little after its disconnection, but not skip a number.
+                findings.push(hole(seen, session, &known.who, (last + 1, line - 1), None));
+                population.missing_lines += line - 1 - last;
+                population.gapless -= u64::from(!has_hole);
+                known.has_hole = true;
+            }
+        } else {
+            population.sessions += 1;
+            population.gapless += 1;
+            if line > 1 {
+                self.head(seen, session, &mut known, line, population, findings);
+            }
+        }
+        let restarted = self.is_restart(seen, session, start);
+        if restarted {
+            let reason = format!("the server began anew with record {}", seen.at.record);
+            let before: Vec<String> = self
+                .open
+                .iter()
+                .filter(|(_, other)| other.start <= start)
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in before {
+                self.end(
+                    &key,
+                    &reason,
+                    seen,
+                    log_disconnections,
+                    population,
+                    findings,
+                );
+            }
+        } else if let Some(pid) = known.pid
+            && let Some(former) = self.processes.get(&pid).cloned()
+            && former != session
+        {
+            let reason = format!(
+                "process {pid} belongs to session {session} from record {} on",
+                seen.at.record
+            );
+            self.end(
+                &former,
+                &reason,
+                seen,
+                log_disconnections,
+                population,
+                findings,
+            );
+        }
+        if let Some(pid) = known.pid {
+            self.processes.insert(pid, session.to_owned());
+        }
+        self.open.insert(session.to_owned(), known);
+        Told { restarted }
+    }
+
+    /// The first record that is here is not the session's first one.
+    fn head(
+        &self,
+        seen: &Seen<'_>,
+        session: &str,
+        known: &mut Session,
+        line: u64,
+        population: &mut Population,
+        findings: &mut Vec<Finding>,
+    ) {
+        let begin = self.begin.map(|begin| begin.div_euclid(1000));
+        match (known.start, begin) {
+            (Some(start), Some(begin)) if start < begin => {
+                population.began_before += 1;
+                return;
+            }
+            (Some(start), Some(begin)) if start > begin => {
+                findings.push(hole(seen, session, &known.who, (1, line - 1), None));
+            }
+            _ => {
+                let mut finding = hole(seen, session, &known.who, (1, line - 1), None);
+                finding.weight = Weight::Suspicion;
+                finding.detail.push_str(
+                    "; the session began in the second in which this log does, so they may have been logged before it",
+                );
+                findings.push(finding);
+            }
+        }
+        known.has_hole = true;
+        population.gapless -= 1;
+        population.missing_lines += line - 1;
+    }
+
+    fn came_again(
+        &mut self,
+        seen: &Seen<'_>,
+        session: &str,
+        line: u64,
+        last: u64,
+        findings: &mut Vec<Finding>,
+    ) {
+        // A run of them is one finding: a file that was read twice would give one for each record.
+        if let Some(reuse) = &self.reuse
+            && reuse.key == session
+            && let Some(finding) = findings.get_mut(reuse.finding)
+            && finding.kind == Kind::LineReuse
+            && finding.lines.is_some_and(|(_, to)| to + 1 == line)
+        {
+            finding.lines = finding.lines.map(|(from, _)| (from, line));
+            finding.count += 1;
+            finding.to = seen.at.time;
+            finding.records.truncate(1);
+            finding.records.push(seen.at.record);
+            return;
+        }
+        let mut finding = Finding::new(
+            Kind::LineReuse,
+            Weight::Loss,
+            format!(
+                "line {line} of session {session} came after its line {last}: the identifier was used twice, the log was read twice, or a record is forged"
+            ),
+        );
+        seen.fill(&mut finding, session, (line, line));
+        self.reuse = Some(Reuse {
+            key: session.to_owned(),
+            finding: findings.len(),
+        });
+        findings.push(finding);
+    }
+
+    /// Whether this session says that the server, or what it recovers with after a crash, has begun.
+    fn is_restart(&mut self, seen: &Seen<'_>, session: &str, start: Option<i64>) -> bool {
+        match seen.record.backend_type.as_deref() {
+            Some(b"postmaster") if self.server.as_deref() != Some(session) => {
+                self.server = Some(session.to_owned());
+                // One that began before this log did was there all the time.
+                let begin = self.begin.map(|begin| begin.div_euclid(1000));
+                start >= begin
+            }
+            // No client is let in before it ends: it runs at the start, and after a crash. On a standby it runs all the time, and
+            // began before the clients did.
+            Some(b"startup") => self.server.is_some(),
+            _ => false,
+        }
+    }
+
+    /// A session is over.
+    fn end(
+        &mut self,
+        key: &str,
+        reason: &str,
+        seen: &Seen<'_>,
+        log_disconnections: Option<bool>,
+        population: &mut Population,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Some(session) = self.open.get(key) else {
+            return;
+        };
+        // The server's main process outlives the recovery after a crash, and so may what it starts beside the clients.
+        if seen.record.backend_type.as_deref() == Some(b"startup") && !session.is_client() {
+            return;
+        }
+        let Some(session) = self.open.remove(key) else {
+            return;
+        };
+        self.forget(key, &session);
+        if let Some(finding) = self.closed(key, &session, reason, log_disconnections, population) {
+            let mut finding = finding;
+            finding.records.push(seen.at.record);
+            finding.to = seen.at.time;
+            finding.destination = Some(seen.destination.to_owned());
+            findings.push(finding);
+        }
+    }
+
+    /// Counts how a session ended; the finding, when its disconnection ought to be there.
+    fn closed(
+        &self,
+        key: &str,
+        session: &Session,
+        reason: &str,
+        log_disconnections: Option<bool>,
+        population: &mut Population,
+    ) -> Option<Finding> {
+        if session.counted {
+            return None;
+        }
+        if !session.is_client() {
+            population.internal += 1;
+            return None;
+        }
+        if !session.was_let_in() {
+            population.refused += 1;
+            return None;
+        }
+        let expects = log_disconnections.unwrap_or(self.disconnection_seen);
+        if !expects {
+            population.open += 1;
+            return None;
+        }
+        population.unfinished += 1;
+        let mut finding = Finding::new(
+            Kind::Unfinished,
+            Weight::Suspicion,
+            format!(
+                "session {key}{} ended without a record of its disconnection after line {}: {reason}; records at its end may be missing",
+                session.who, session.line
+            ),
+        );
+        finding.records.push(session.last.record);
+        finding.from = session.last.time;
+        finding.session = Some(key.to_owned());
+        finding.lines = Some((session.line, session.line));
+        Some(finding)
+    }
+
+    fn forget(&mut self, key: &str, session: &Session) {
+        if let Some(pid) = session.pid
+            && self.processes.get(&pid).is_some_and(|holder| holder == key)
+        {
+            self.processes.remove(&pid);
+        }
+        if self
+            .ended
+            .insert(key.to_owned(), (session.line, session.has_hole))
+            .is_none()
+        {
+            self.ended_order.push_back(key.to_owned());
+        }
+        if self.ended_order.len() > REMEMBERED
+            && let Some(oldest) = self.ended_order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    /// A disconnection was recorded: the session is remembered by its last number only.
+    pub(super) fn disconnected(&mut self, key: &str, population: &mut Population) {
+        self.disconnection_seen = true;
+        if let Some(session) = self.open.remove(key) {
+            population.disconnected += u64::from(!session.counted);
+            self.forget(key, &session);
+        }
+    }
+
+    /// A connection that nothing came of: nothing more is expected of it.
+    pub(super) fn dropped(&mut self, key: &str, population: &mut Population) {
+        if let Some(session) = self.open.remove(key) {
+            population.refused += u64::from(!session.counted);
+            self.forget(key, &session);
+        }
+    }
+
+    /// The session, while it goes on.
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Session> {
+        self.open.get_mut(key)
+    }
+
+    /// The end of the period: what is still open, with what is known of the sessions that were alive.
+    pub(super) fn finish(
+        &self,
+        destination: &str,
+        live: Option<&super::input::LiveSessions>,
+        log_disconnections: Option<bool>,
+        population: &mut Population,
+        findings: &mut Vec<Finding>,
+    ) {
+        for (key, session) in &self.open {
+            let is_gone = live.is_some_and(|live| {
+                session.last.time.is_some_and(|time| time < live.at) && !live.sessions.contains(key)
+            });
+            if is_gone || session.counted || !session.is_client() || session.is_refused() {
+                let reason = "it is not among the sessions that were alive later";
+                if let Some(mut finding) =
+                    self.closed(key, session, reason, log_disconnections, population)
+                {
+                    finding.to = live.map(|live| live.at);
+                    finding.destination = Some(destination.to_owned());
+                    findings.push(finding);
+                }
+            } else {
+                population.open += 1;
+            }
+        }
+    }
+
+    /// How many sessions are held in memory.
+    pub fn open_sessions(&self) -> usize {
+        self.open.len()
+    }
+}
+
+impl Session {
+    fn note(&mut self, seen: &Seen<'_>) {
+        if self.who.is_empty() {
+            self.who = seen.who();
+        }
+        self.outcome.note(seen);
+        self.worked |= !seen.is_of_connecting();
+    }
+
+    fn is_client(&self) -> bool {
+        self.outcome.is_client()
+    }
+
+    /// Whether the server registers a disconnection for it: only once the session may begin.
+    fn was_let_in(&self) -> bool {
+        self.worked || (self.outcome.authorized && !self.outcome.fatal)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.outcome.fatal && !self.was_let_in()
+    }
+}
+
+fn hole(
+    seen: &Seen<'_>,
+    session: &str,
+    who: &str,
+    lines: (u64, u64),
+    after: Option<At>,
+) -> Finding {
+    let which = if lines.0 == lines.1 {
+        format!("line {} of session {session}{who} is missing", lines.0)
+    } else {
+        format!(
+            "lines {} to {} of session {session}{who} are missing",
+            lines.0, lines.1
+        )
+    };
+    let place = match after {
+        Some(after) => format!(
+            "between record {} and record {}",
+            after.record, seen.at.record
+        ),
+        None => format!("before record {}", seen.at.record),
+    };
+    let mut finding = Finding::new(Kind::Hole, Weight::Loss, format!("{which}, {place}"));
+    seen.fill(&mut finding, session, lines);
+    if let Some(after) = after {
+        finding.records.insert(0, after.record);
+        finding.from = after.time;
+    } else {
+        finding.from = start_of(session).map(|start| start * 1000);
+    }
+    finding.count = lines.1 - lines.0 + 1;
+    finding
+}
+
+/// When a session began, in seconds since 1970: the first half of its identifier.
+pub(super) fn start_of(session: &str) -> Option<i64> {
+    let (start, _) = session.split_once('.')?;
+    i64::from_str_radix(start, 16)
+        .ok()
+        .filter(|start| (0..1 << 40).contains(start))
+}
