@@ -11,11 +11,13 @@ const LOW_SECONDS: &[u8; 20] = b"0000-00-00 00:00:00 ";
 const HIGH_SECONDS: &[u8; 20] = b"9999-99-99 99:99:99 ";
 
 /// The length of the time with milliseconds and zone that `bytes` begin with.
+#[inline]
 pub(super) fn stamp(bytes: &[u8]) -> Result<usize, Stop> {
     Ok(LOW.len() + zone(fits(bytes, LOW, HIGH)?)?)
 }
 
 /// The length of the time with seconds and zone that `bytes` begin with.
+#[inline]
 pub(super) fn seconds(bytes: &[u8]) -> Result<usize, Stop> {
     Ok(LOW_SECONDS.len() + zone(fits(bytes, LOW_SECONDS, HIGH_SECONDS)?)?)
 }
@@ -44,6 +46,9 @@ fn fits<'a, const N: usize>(
 
 #[inline]
 fn zone(bytes: &[u8]) -> Result<usize, Stop> {
+    if bytes.starts_with(b"UTC,") {
+        return Ok(3);
+    }
     let of = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-');
     match run(bytes, ZONE_MOST, of)? {
         0 => Err(Stop::Bad),
@@ -55,10 +60,16 @@ fn zone(bytes: &[u8]) -> Result<usize, Stop> {
 /// abbreviation does not mean one offset, or the date does not exist.
 pub(super) fn milliseconds(time: &[u8]) -> Option<i64> {
     let (date, rest) = time.split_first_chunk::<19>()?;
-    let two =
-        |at: usize| number(date.get(at..at + 2)?).and_then(|number| i64::try_from(number).ok());
-    let year = two(0)? * 100 + two(2)?;
-    let (month, day, hour, minute, second) = (two(5)?, two(8)?, two(11)?, two(14)?, two(17)?);
+    let mut digits = true;
+    for at in [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18] {
+        digits &= date[at].is_ascii_digit();
+    }
+    if !digits {
+        return None;
+    }
+    let two = |at: usize| i64::from(date[at] - b'0') * 10 + i64::from(date[at + 1] - b'0');
+    let year = two(0) * 100 + two(2);
+    let (month, day, hour, minute, second) = (two(5), two(8), two(11), two(14), two(17));
     let known = (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && hour < 24

@@ -2,6 +2,7 @@
 
 use super::{Cut, TORN_MOST, TornReason};
 use crate::audit_log::csvlog::{self, Kind, Progress, Scan};
+use crate::audit_log::record::Record;
 use crate::audit_log::scan::Stop;
 use memchr::memchr_iter;
 
@@ -40,6 +41,32 @@ impl Columns {
             kinds: csvlog::kinds(columns),
             state: START,
         }
+    }
+
+    /// The next piece, and the record when it is one.
+    #[inline]
+    pub(super) fn next_record<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        end: bool,
+        longest: usize,
+    ) -> (Cut, Option<Record<'a>>) {
+        if let State::Record(Progress::START) = self.state {
+            let seen = bytes.get(..longest).unwrap_or(bytes);
+            let (scan, fields) = csvlog::scan_fields(seen, self.kinds, &mut { Progress::START });
+            if let Scan::Whole(length) = scan {
+                return (Cut::Record(length), Some(csvlog::record(bytes, &fields)));
+            }
+        }
+        let cut = self.next(bytes, end, longest);
+        let record = match cut {
+            Cut::Record(length) => bytes.get(..length).and_then(|bytes| {
+                let (_, fields) = csvlog::scan_fields(bytes, self.kinds, &mut { Progress::START });
+                Some(csvlog::record(bytes, &fields))
+            }),
+            _ => None,
+        };
+        (cut, record)
     }
 
     pub(super) fn next(&mut self, bytes: &[u8], end: bool, longest: usize) -> Cut {

@@ -3,6 +3,7 @@
 use super::{Cut, TORN_MOST, TornReason};
 use crate::audit_log::Format;
 use crate::audit_log::logtofile;
+use crate::audit_log::record::Record;
 use crate::audit_log::scan::Stop;
 use crate::audit_log::stderr::{HEAD_MOST, Line, RDS_PREFIX, Reader};
 use memchr::memchr;
@@ -60,6 +61,14 @@ impl Lines {
             self.restart();
         }
         cut
+    }
+
+    /// Decodes a piece that is a record.
+    pub(super) fn decode<'a>(&self, piece: &'a [u8]) -> Option<Record<'a>> {
+        match &self.reader {
+            Some(reader) => reader.decode(piece),
+            None => logtofile::decode_csv(piece),
+        }
     }
 
     fn restart(&mut self) {
