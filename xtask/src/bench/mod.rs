@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod growth;
 mod plan;
+mod trail_decode;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -18,6 +19,8 @@ pub(crate) enum Bench {
     Access(access::Size),
     /// Planning against assessing
     Plan(plan::Size),
+    /// Decoding csvlog against the csv crate
+    TrailDecode(trail_decode::Size),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -26,6 +29,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Growth(steps) => growth::run(steps),
         Bench::Access(size) => access::run(size),
         Bench::Plan(size) => plan::run(size),
+        Bench::TrailDecode(size) => trail_decode::run(size),
     }
 }
 

@@ -24,7 +24,10 @@ pub(crate) struct Size {
 const FORMAT: Format = Format::Csvlog { columns: 26 };
 
 pub(super) fn run(size: &Size) -> Result<()> {
-    ensure!(size.mib > 0 && size.rounds > 0, "at least 1 MiB and 1 round");
+    ensure!(
+        size.mib > 0 && size.rounds > 0,
+        "at least 1 MiB and 1 round"
+    );
     let (log, records) = csvlog(size.mib << 20);
     println!(
         "{} bytes of csvlog, {records} records of {} bytes; {} rounds each, the middle one",
@@ -37,7 +40,10 @@ pub(super) fn run(size: &Size) -> Result<()> {
         ("split", split),
         ("split, then all fields", split_then_decode),
         ("all fields in one pass", one_pass),
-        ("all fields and the audit record, in one pass", one_pass_and_audit),
+        (
+            "all fields and the audit record, in one pass",
+            one_pass_and_audit,
+        ),
     ];
     let mut times = [const { Vec::new() }; 5];
     for _ in 0..size.rounds {
@@ -46,12 +52,17 @@ pub(super) fn run(size: &Size) -> Result<()> {
             let began = cpu()?;
             let read = black_box(way(black_box(&log)));
             times.push(cpu()?.saturating_sub(began));
-            ensure!(read == records, "{name}: {read} records read, {records} written");
+            ensure!(
+                read == records,
+                "{name}: {read} records read, {records} written"
+            );
         }
     }
     let seconds = times.map(|mut times| {
         times.sort_unstable();
-        times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
+        times
+            .get(times.len() / 2)
+            .map_or(0.0, Duration::as_secs_f64)
     });
     for ((name, _), seconds) in ways.iter().zip(seconds) {
         #[expect(clippy::cast_precision_loss, reason = "for a reader")]
@@ -63,9 +74,18 @@ pub(super) fn run(size: &Size) -> Result<()> {
         );
     }
     let [csv, _, twice, decoded, audited] = seconds;
-    println!("all fields: {:.2} times the csv crate's rate (wanted: at least 1)", csv / decoded);
-    println!("split first, decoded later: {:.2} times that rate", csv / twice);
-    println!("with the audit record within: {:.2} times that rate", csv / audited);
+    println!(
+        "all fields: {:.2} times the csv crate's rate (wanted: at least 1)",
+        csv / decoded
+    );
+    println!(
+        "split first, decoded later: {:.2} times that rate",
+        csv / twice
+    );
+    println!(
+        "with the audit record within: {:.2} times that rate",
+        csv / audited
+    );
     Ok(())
 }
 
@@ -82,7 +102,10 @@ fn csv_crate(log: &[u8]) -> usize {
 }
 
 fn reader(log: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(log)
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(log)
 }
 
 fn split(log: &[u8]) -> usize {
@@ -149,15 +172,57 @@ fn csvlog(bytes: usize) -> (Vec<u8>, usize) {
     let mut number = 1_u64;
     while log.len() < bytes {
         // As good as random, and the same in every run.
-        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let (account, delta) = (number >> 40, (number >> 20) % 10_000);
         let (class, command, table, statement) = match records % 5 {
-            0 => ("WRITE", "UPDATE", "pgbench_accounts", format!("UPDATE pgbench_accounts SET abalance = abalance + {delta} WHERE aid = {account};")),
-            1 => ("READ", "SELECT", "pgbench_accounts", format!("SELECT abalance FROM pgbench_accounts WHERE aid = {account};")),
-            2 => ("WRITE", "UPDATE", "pgbench_tellers", format!("UPDATE pgbench_tellers SET tbalance = tbalance + {delta} WHERE tid = {account};")),
-            3 if records % 50 == 3 => ("READ", "SELECT", "pgbench_branches", format!("\"\"SELECT b.bid, b.\"\"\"\"filler\"\"\"\"\n  FROM pgbench_branches AS b\n WHERE b.bid IN ({account}, {delta})\n ORDER BY 1;\"\"")),
-            3 => ("WRITE", "UPDATE", "pgbench_branches", format!("UPDATE pgbench_branches SET bbalance = bbalance + {delta} WHERE bid = {account};")),
-            _ => ("WRITE", "INSERT", "pgbench_history", format!("\"\"INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, {account}, {delta}, CURRENT_TIMESTAMP);\"\"")),
+            0 => (
+                "WRITE",
+                "UPDATE",
+                "pgbench_accounts",
+                format!(
+                    "UPDATE pgbench_accounts SET abalance = abalance + {delta} WHERE aid = {account};"
+                ),
+            ),
+            1 => (
+                "READ",
+                "SELECT",
+                "pgbench_accounts",
+                format!("SELECT abalance FROM pgbench_accounts WHERE aid = {account};"),
+            ),
+            2 => (
+                "WRITE",
+                "UPDATE",
+                "pgbench_tellers",
+                format!(
+                    "UPDATE pgbench_tellers SET tbalance = tbalance + {delta} WHERE tid = {account};"
+                ),
+            ),
+            3 if records % 50 == 3 => (
+                "READ",
+                "SELECT",
+                "pgbench_branches",
+                format!(
+                    "\"\"SELECT b.bid, b.\"\"\"\"filler\"\"\"\"\n  FROM pgbench_branches AS b\n WHERE b.bid IN ({account}, {delta})\n ORDER BY 1;\"\""
+                ),
+            ),
+            3 => (
+                "WRITE",
+                "UPDATE",
+                "pgbench_branches",
+                format!(
+                    "UPDATE pgbench_branches SET bbalance = bbalance + {delta} WHERE bid = {account};"
+                ),
+            ),
+            _ => (
+                "WRITE",
+                "INSERT",
+                "pgbench_history",
+                format!(
+                    "\"\"INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, {account}, {delta}, CURRENT_TIMESTAMP);\"\""
+                ),
+            ),
         };
         let (session, line) = (records / 1000, records % 1000 + 1);
         let _ = writeln!(
@@ -182,6 +247,9 @@ fn csvlog(bytes: usize) -> (Vec<u8>, usize) {
 /// User and system time of this process, in nanoseconds' resolution where the kernel has it.
 fn cpu() -> Result<Duration> {
     let schedule = std::fs::read_to_string("/proc/self/schedstat")?;
-    let nanoseconds = schedule.split_whitespace().next().context("no times in /proc/self/schedstat")?;
+    let nanoseconds = schedule
+        .split_whitespace()
+        .next()
+        .context("no times in /proc/self/schedstat")?;
     Ok(Duration::from_nanos(nanoseconds.parse()?))
 }

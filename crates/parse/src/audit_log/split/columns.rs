@@ -60,9 +60,9 @@ impl Columns {
         }
         let cut = self.next(bytes, end, longest);
         let record = match cut {
-            Cut::Record(length) => bytes.get(..length).and_then(|bytes| {
+            Cut::Record(length) => bytes.get(..length).map(|bytes| {
                 let (_, fields) = csvlog::scan_fields(bytes, self.kinds, &mut { Progress::START });
-                Some(csvlog::record(bytes, &fields))
+                csvlog::record(bytes, &fields)
             }),
             _ => None,
         };

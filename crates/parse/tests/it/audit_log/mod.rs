@@ -1,7 +1,9 @@
 //! The server's log as an audit trail: real logs, hostile ones, and real servers.
 
+mod forms;
 mod properties;
 mod samples;
+mod servers;
 
 use std::borrow::Cow;
 

@@ -292,8 +292,11 @@ fn harm() -> impl Strategy<Value = Harm> {
     ]
 }
 
+/// From and up to here, in bytes.
+type Place = (usize, usize);
+
 /// The harmed log, where the harm is in it, and the records that are whole in it before and behind, by their place.
-fn harmed(records: &[Vec<u8>], harm: &Harm) -> (Vec<u8>, (usize, usize), Vec<(usize, usize)>) {
+fn harmed(records: &[Vec<u8>], harm: &Harm) -> (Vec<u8>, Place, Vec<Place>) {
     let log = records.concat();
     let (from, to, between): (usize, usize, &[u8]) = match harm {
         Harm::Lost(from, to) => {
