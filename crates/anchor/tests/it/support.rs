@@ -55,5 +55,5 @@ pub(crate) fn key() -> SigningKey {
 }
 
 pub(crate) fn client() -> AnchorClient {
-    AnchorClient::new(Duration::from_secs(60)).unwrap()
+    AnchorClient::new(Duration::from_mins(1)).unwrap()
 }
