@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 pub(crate) struct TrailRecordsArgs {
     /// The journal's directory
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["log", "check"])]
+    #[arg(long, value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,
     /// A log file, in place of a journal. Repeatable: in the order in which they were written
     #[arg(long, value_name = "FILE", conflicts_with = "journal")]

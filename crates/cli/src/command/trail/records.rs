@@ -43,10 +43,10 @@ pub(super) fn journal(directory: &Path) -> Result<JournalReader, Failure> {
 
 /// The form of the log files: of the first one.
 pub(super) fn format(arguments: &TrailRecordsArgs) -> Result<Format, Failure> {
-    let first = arguments
-        .log
-        .first()
-        .ok_or_else(|| fail("there is no log file"))?;
+    let first = arguments.log.first().ok_or_else(|| {
+        fail("there is nothing to look at")
+            .hint("name a journal with --journal, or log files with --log")
+    })?;
     let mut beginning = Vec::new();
     std::fs::File::open(first)
         .and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning))
