@@ -9,6 +9,7 @@
     reason = "other people's tools are the second opinion"
 )]
 
+mod capture;
 mod completeness;
 mod detect;
 mod journal;

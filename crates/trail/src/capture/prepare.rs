@@ -1,0 +1,224 @@
+//! What is done to a block before it is sealed, on any thread: secrets out, times read.
+
+use crate::block::{Block, FileId, Piece, PieceKind};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pgattest_parse::audit_log::{Format, decode, redact};
+use sha2::Sha256;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Bytes of a piece's neighbours that are looked at when secrets are searched in a torn piece: one may lie on the cut.
+pub(crate) const AROUND: usize = 64 << 10;
+
+/// A block as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct RawBlock {
+    pub(crate) file: FileId,
+    /// Where in the file it begins.
+    pub(crate) offset: u64,
+    pub(crate) format: Format,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pieces: Vec<RawPiece>,
+}
+
+/// A piece of it.
+#[derive(Clone, Debug)]
+pub(crate) struct RawPiece {
+    pub(crate) length: u32,
+    pub(crate) kind: PieceKind,
+    /// What stands around a torn piece.
+    pub(crate) around: Option<Box<Around>>,
+}
+
+/// The neighbourhood of a torn piece.
+#[derive(Clone, Debug)]
+pub(crate) struct Around {
+    pub(crate) before: Vec<u8>,
+    pub(crate) after: Vec<u8>,
+}
+
+/// The key that proves what a record was before its secrets were taken out.
+#[derive(Clone)]
+pub struct OriginalKey([u8; 32]);
+
+impl OriginalKey {
+    /// From its bytes.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// HMAC-SHA-256 of a piece.
+    pub fn digest(&self, piece: &[u8]) -> [u8; 32] {
+        // HMAC takes a key of any length.
+        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            return [0; 32];
+        };
+        hmac.update(piece);
+        hmac.finalize().into_bytes().into()
+    }
+}
+
+/// Takes the secrets out and reads the times.
+pub(crate) fn prepare(raw: RawBlock, key: &OriginalKey) -> Block {
+    let source_length = raw.bytes.len() as u64;
+    let times = times(&raw);
+    let mut pieces = Vec::with_capacity(raw.pieces.len());
+    // Only made when something is taken out: most blocks are taken over as they are.
+    let mut redacted: Option<Vec<u8>> = None;
+    let mut at = 0_usize;
+    for piece in &raw.pieces {
+        let end = at.saturating_add(length(piece)).min(raw.bytes.len());
+        let bytes = raw.bytes.get(at..end).unwrap_or_default();
+        let clean = match &piece.around {
+            None => redact::redact(&raw.format, bytes).0,
+            Some(around) => without_secrets(&raw.format, bytes, around),
+        };
+        let original = match &clean {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(_) => Some(key.digest(bytes)),
+        };
+        if original.is_some() && redacted.is_none() {
+            redacted = Some(raw.bytes.get(..at).unwrap_or_default().to_vec());
+        }
+        if let Some(redacted) = &mut redacted {
+            redacted.extend_from_slice(&clean);
+        }
+        pieces.push(Piece {
+            length: u32::try_from(clean.len()).unwrap_or(u32::MAX),
+            kind: piece.kind,
+            original,
+        });
+        at = end;
+    }
+    Block {
+        file: raw.file,
+        offset: raw.offset,
+        source_length,
+        format: raw.format,
+        bytes: redacted.unwrap_or(raw.bytes),
+        pieces,
+        times,
+    }
+}
+
+/// A torn piece with its secrets taken out, those that its neighbours reveal included.
+fn without_secrets<'a>(format: &Format, piece: &'a [u8], around: &Around) -> Cow<'a, [u8]> {
+    let whole = [around.before.as_slice(), piece, &around.after].concat();
+    let begin = around.before.len();
+    let (_, found) = redact::redact(format, &whole);
+    let mut clean = Vec::new();
+    let mut kept_to = 0;
+    for Range { start, end } in found {
+        let start = start.saturating_sub(begin).max(kept_to);
+        let end = end.saturating_sub(begin).min(piece.len());
+        if start >= end {
+            continue;
+        }
+        clean.extend_from_slice(piece.get(kept_to..start).unwrap_or_default());
+        clean.extend_from_slice(redact::MARK);
+        kept_to = end;
+    }
+    if kept_to == 0 {
+        return Cow::Borrowed(piece);
+    }
+    clean.extend_from_slice(piece.get(kept_to..).unwrap_or_default());
+    Cow::Owned(clean)
+}
+
+fn length(piece: &RawPiece) -> usize {
+    usize::try_from(piece.length).unwrap_or(usize::MAX)
+}
+
+/// When the earliest and the latest record were logged.
+///
+/// The forms that begin with a time of fixed width are compared as text, and only the two that matter are decoded: a time zone that
+/// changes within a block has every record decoded.
+fn times(raw: &RawBlock) -> Option<(i64, i64)> {
+    let begins_with = match raw.format {
+        Format::Csvlog { .. } => Some(0),
+        Format::Jsonlog => Some(b"{\"timestamp\":\"".len()),
+        _ => None,
+    };
+    let records = || {
+        let mut rest = raw.bytes.as_slice();
+        raw.pieces.iter().filter_map(move |piece| {
+            let (bytes, after) = rest.split_at_checked(length(piece))?;
+            rest = after;
+            (piece.kind == PieceKind::Record).then_some(bytes)
+        })
+    };
+    let time = |record: &[u8]| decode(&raw.format, record).and_then(|record| record.time_ms);
+    if let Some(begin) = begins_with
+        && let Some((first, last)) = extremes(records(), begin)
+    {
+        return Some((time(first)?, time(last)?));
+    }
+    records().filter_map(time).fold(None, |seen, time| {
+        Some(seen.map_or((time, time), |(first, last): (i64, i64)| {
+            (first.min(time), last.max(time))
+        }))
+    })
+}
+
+/// The records with the least and the greatest time as text, when all have one of the same shape and zone.
+fn extremes<'a>(
+    records: impl Iterator<Item = &'a [u8]>,
+    begin: usize,
+) -> Option<(&'a [u8], &'a [u8])> {
+    /// `2026-11-23 06:43:33.792`, then a blank and the zone.
+    const WIDTH: usize = 23;
+    const ZONE: usize = 4;
+    let time = |record: &'a [u8]| record.get(begin..begin + WIDTH);
+    let zone = |record: &'a [u8]| record.get(begin + WIDTH..begin + WIDTH + ZONE);
+    let mut found: Option<(&[u8], &[u8])> = None;
+    for record in records {
+        let Some((first, last)) = found else {
+            time(record).and(zone(record))?;
+            found = Some((record, record));
+            continue;
+        };
+        if zone(first)? != zone(record)? {
+            return None;
+        }
+        found = Some((
+            if time(record)? < time(first)? {
+                record
+            } else {
+                first
+            },
+            if time(record)? > time(last)? {
+                record
+            } else {
+                last
+            },
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extremes;
+
+    #[test]
+    fn the_earliest_and_latest_record_are_found_whatever_their_order() {
+        let record = |time: &str, zone: &str| format!("2026-11-23 {time} {zone},u,d").into_bytes();
+        let three = [
+            record("06:43:33.792", "UTC"),
+            record("05:00:00.001", "UTC"),
+            record("06:43:33.793", "UTC"),
+        ];
+        let (first, last) = extremes(three.iter().map(Vec::as_slice), 0).unwrap();
+        assert_eq!(first, three[1]);
+        assert_eq!(last, three[2]);
+        let mixed = [
+            record("06:43:33.792", "CET"),
+            record("06:43:33.792", "CEST"),
+        ];
+        assert_eq!(
+            extremes(mixed.iter().map(Vec::as_slice), 0),
+            None,
+            "zones differ"
+        );
+    }
+}
