@@ -57,6 +57,7 @@ pub(crate) struct Numbers {
     files: Gauge,
     unreadable: Gauge,
     missing: Gauge,
+    looked: Gauge,
     read: Counter,
     errors: Counter,
 }
@@ -75,6 +76,10 @@ impl Numbers {
             missing: gauge(
                 "missing_directories",
                 "Directories of logs that are not there or cannot be listed",
+            ),
+            looked: gauge(
+                "last_look_seconds",
+                "When the logs were last looked at, in seconds since 1970",
             ),
             read: metrics.counter("read_bytes", "Bytes of logs read since the start", &[]),
             errors: metrics.counter(
@@ -394,6 +399,7 @@ impl Collector<'_> {
         self.numbers
             .backlog
             .set(i64::try_from(sum).unwrap_or(i64::MAX));
+        self.numbers.looked.set(now() / 1000);
         self.numbers
             .lag
             .set(i64::try_from(self.caught_up.elapsed().as_secs()).unwrap_or(i64::MAX));

@@ -3,7 +3,7 @@
 use super::pipeline::{Next, Pipeline, Ready};
 use crate::journal::{Journal, JournalError};
 use crate::leaf::Leaf;
-use crate::operate::{Counter, Gauge, Head, Metrics, Phase, Stop, Teller};
+use crate::operate::{Counter, Gauge, Head, Metrics, Phase, Stop, Teller, with_causes};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -283,16 +283,4 @@ fn is_passing(error: &JournalError) -> bool {
         error,
         JournalError::Disk { .. } | JournalError::Broken | JournalError::Ended
     )
-}
-
-/// An error with what caused it, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

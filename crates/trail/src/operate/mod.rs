@@ -5,14 +5,17 @@
 //! | [`task`] | what runs beside the capture: sinks, archive, detection |
 //! | [`stop`] | how parts are told to end |
 //! | [`metrics`] | numbers, for Prometheus |
+//! | [`status`] | how a trail is, from its journal alone |
 //! | [`tell`] | messages, for whoever operates it |
 
 pub mod metrics;
+pub mod status;
 pub mod stop;
 pub mod task;
 pub mod tell;
 
 pub use metrics::{Counter, Gauge, Metrics};
+pub use status::{Status, status};
 pub use stop::{Phase, Stop};
 pub use task::{Context, Head, Leaves, Task, TaskError};
-pub use tell::{Importance, Teller};
+pub use tell::{Importance, Teller, with_causes};

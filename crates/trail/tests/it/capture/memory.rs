@@ -16,7 +16,21 @@ fn a_record_beyond_the_limit_is_sealed_in_torn_pieces_that_are_the_record() {
     let text = record(1, 1, "before") + &long + &record(1, 3, "after");
     desk.append("a.csv", &text);
     desk.once();
-    assert!(desk.all() == text, "byte for byte");
+    // Without the quotes around it nobody can tell what is in a part, so the redactor takes more out of it than of a record: what
+    // stays is that every byte of the file is covered, once, and what was taken out can be proven.
+    let mut position = 0;
+    for block in desk.blocks() {
+        assert_eq!(block.offset, position);
+        position += block.source_length;
+        let changed = block.source_length != block.bytes.len() as u64;
+        let proven = block.pieces.iter().any(|piece| piece.original.is_some());
+        assert!(!changed || proven);
+    }
+    assert_eq!(position, text.len() as u64);
+    assert!(
+        desk.all().starts_with(&record(1, 1, "before"))
+            && desk.all().ends_with(&record(1, 3, "after"))
+    );
     let pieces: Vec<_> = desk.blocks().into_iter().flat_map(|it| it.pieces).collect();
     let records = pieces
         .iter()
