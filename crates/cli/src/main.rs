@@ -3,6 +3,7 @@
 mod args;
 mod auditing;
 mod changing;
+mod collecting;
 mod command;
 mod connection_logs;
 mod failure;
@@ -14,6 +15,7 @@ mod policy_file;
 mod printer;
 mod progress;
 mod sealing;
+mod trail_file;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -100,7 +100,7 @@ pub(crate) fn load(named: Option<&Path>) -> Result<PolicyFile, Failure> {
 }
 
 /// A message in the lines of the file, with what to write instead.
-fn show(
+pub(crate) fn show(
     level: Level<'_>,
     message: &str,
     help: Option<&str>,

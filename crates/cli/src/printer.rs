@@ -116,6 +116,17 @@ impl Printer {
         told.or_else(seen).unwrap_or(100).clamp(40, 400)
     }
 
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// A line of a long-running process, for standard error, from any thread. It was made harmless already.
+    pub(crate) fn line(text: &str) {
+        // Nobody is left to be told that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
     /// Whether progress may be drawn.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()

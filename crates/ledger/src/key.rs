@@ -189,6 +189,7 @@ fn parse_line(line: &str) -> Result<PublicKey, String> {
 }
 
 /// An Ed25519 signing key. Has no `Debug`, and is wiped when dropped.
+#[derive(Clone)]
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {

@@ -23,7 +23,7 @@ pub(crate) use prune::TrailPruneArgs;
 pub(crate) use query::TrailQueryArgs;
 pub(crate) use run::TrailRunArgs;
 pub(crate) use sinks::{SinksFormat, TrailSinksArgs};
-pub(crate) use status::TrailStatusArgs;
+pub(crate) use status::{TrailStatusArgs, TrailStatusFormat};
 pub(crate) use verify::{TrailVerifyArgs, VerificationFormat};
 
 use clap::Subcommand;

@@ -1,10 +1,85 @@
 //! `pgattest trail run`.
 
 use crate::args::TrailRunArgs;
+use crate::collecting::{keys, serve, watch};
 use crate::failure::{Failure, fail};
+use crate::home::Home;
 use crate::printer::Printer;
+use crate::trail_file::{self, TrailFile};
+use pgattest_model::ident::visible;
+use pgattest_sinks::{Delivery, Options};
+use pgattest_trail::capture::Capture;
+use pgattest_trail::operate::{Importance, Metrics, Stop, Task, Teller};
+use pgattest_trail::{Journal, JournalOptions};
+use std::sync::Arc;
 
 pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Failure> {
-    let _ = (arguments, printer);
-    Err(fail("`trail run` is not here yet"))
+    let file = configuration(arguments)?;
+    let keys = keys::load(&file.keys, printer)?;
+    let stop = Stop::default();
+    let metrics = Metrics::default();
+    let seed = keys.signing;
+    let journal = file.journal.clone();
+    let mut tasks: Vec<Box<dyn Task>> = Vec::new();
+    for (name, sink) in &file.sink {
+        let options = Options::new(file.instance.as_str());
+        tasks.push(Box::new(Delivery::new(
+            name.clone(),
+            Arc::new(sink.clone()),
+            options,
+        )));
+    }
+    let capture = Capture {
+        instance: file.instance.clone(),
+        journal: file.journal.clone(),
+        open: Box::new(move || Journal::open(&journal, seed.clone(), JournalOptions::default())),
+        original_key: keys.original,
+        configuration: file.digest(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        once: arguments.once,
+        stop: stop.clone(),
+        metrics: metrics.clone(),
+        teller: teller(printer),
+        tasks,
+        first_leaves: keys.leaves,
+        config: file.capture.clone(),
+    };
+    let server = serve::start(file.operate.listen, stop.clone(), metrics.clone())?;
+    let progress = watch::Progress::start(printer, &metrics);
+    let ended = capture.run();
+    progress.finish();
+    server.finish();
+    ended
+        .map_err(|error| fail(pgattest_trail::operate::with_causes(&error)))
+        .map_err(|failure| {
+            failure.hint("what the logs have is not lost: start it again once the reason is gone")
+        })?;
+    Ok(crate::CLEAN)
+}
+
+fn configuration(arguments: &TrailRunArgs) -> Result<TrailFile, Failure> {
+    if let Some(path) = &arguments.config {
+        return trail_file::load(path);
+    }
+    let Some(journal) = &arguments.journal else {
+        return Err(fail("no journal was named").hint("name one: --journal DIR"));
+    };
+    let home = Home::at(&arguments.home)?;
+    Ok(TrailFile::of(
+        &arguments.instance,
+        &arguments.logs,
+        journal,
+        home.keys().dir,
+    ))
+}
+
+/// A line a message on standard error, with its importance, as a service manager's log wants it.
+fn teller(printer: &Printer) -> Teller {
+    let quiet = printer.is_quiet();
+    Teller::new(move |importance, text| {
+        if quiet && importance == Importance::Info {
+            return;
+        }
+        Printer::line(&format!("{importance}: {}", visible(text)));
+    })
 }

@@ -1,0 +1,5 @@
+//! What `trail run` needs besides the collector: keys, signals, a port to be watched at, a progress bar.
+
+pub(crate) mod keys;
+pub(crate) mod serve;
+pub(crate) mod watch;
