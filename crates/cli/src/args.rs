@@ -2,10 +2,12 @@
 
 mod change;
 mod plan;
+mod prove_logging;
 mod trail;
 
 pub(crate) use change::{ApplyArgs, ChangeArgs, InitArgs, UndoArgs};
 pub(crate) use plan::{PlanArgs, PlanFormat, PlanFormatKind};
+pub(crate) use prove_logging::ProveLoggingArgs;
 pub(crate) use trail::*;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -154,6 +156,15 @@ pub(crate) enum ProveCommand {
 could not be told."
     )]
     Transport(TransportArgs),
+    /// Perform one known statement per class, a refused one and failed logins, then find each line in the log and in the trail
+    ///
+    /// Everything is done in one transaction that is rolled back: nothing is left behind, also when it is interrupted. The server
+    /// logs it, and whoever is alerted by failed logins will be.
+    #[command(
+        after_help = "Exit codes: 0 every line that is required was found, 1 one is missing or wrong or a secret can be read, 2 it \
+could not be told."
+    )]
+    Logging(ProveLoggingArgs),
 }
 
 #[derive(Args, Debug)]

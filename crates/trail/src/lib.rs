@@ -9,9 +9,11 @@
 //! The journal is the evidence; everything to the right of it can be made again from it.
 
 pub mod block;
+pub mod canary;
 pub mod capture;
 pub mod completeness;
 pub mod detect;
+pub mod inbox;
 pub mod journal;
 pub mod leaf;
 pub mod operate;

@@ -12,6 +12,7 @@ mod key;
 mod ledger;
 mod plan;
 mod prove;
+mod prove_logging;
 mod trail;
 mod transport;
 mod undo;

@@ -22,6 +22,7 @@ mod matrix;
 mod permissive;
 mod plan;
 mod prove;
+mod prove_logging;
 mod secrets;
 mod servers;
 mod story;

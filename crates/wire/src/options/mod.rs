@@ -108,6 +108,25 @@ impl ConnectOptions {
         }
     }
 
+    /// The same login with this password, whatever was given: to see that a wrong one is refused.
+    #[must_use]
+    pub fn with_password(&self, password: Secret) -> Self {
+        Self {
+            password: Some(password),
+            passfile: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same login under another `application_name`, which the server writes into its log.
+    #[must_use]
+    pub fn with_application_name(&self, name: impl Into<String>) -> Self {
+        Self {
+            application_name: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
     /// The same login without TLS and without a password: to see whether a server's rules refuse it. A server that does not
     /// refuse it is sent no secret in clear text.
     #[must_use]

@@ -233,7 +233,8 @@ pub(super) fn jsonlog(place: Place, statement: &str) -> String {
     );
     for (key, text) in [("context", context), ("statement", query)] {
         if !text.is_empty() {
-            record.push_str(&format!(",\"{key}\":{}", serde_json::Value::from(text)));
+            let text = serde_json::Value::from(text).to_string();
+            record.extend([",\"", key, "\":", text.as_str()]);
         }
     }
     record.push_str(",\"backend_type\":\"client backend\",\"query_id\":0}\n");

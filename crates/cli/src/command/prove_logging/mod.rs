@@ -1,0 +1,157 @@
+//! `pgattest prove logging`: canaries, and where they arrive.
+
+mod journal;
+mod log;
+mod perform;
+mod report;
+mod watch;
+
+use crate::args::{ProofFormat, ProveLoggingArgs};
+use crate::failure::{Doing, Failure, fail};
+use crate::looking::{interrupted, resolve};
+use crate::policy_file;
+use crate::printer::Printer;
+use pgattest_trail::canary::Class;
+use pgattest_trail::{Leaf, inbox};
+use pgattest_wire::connect;
+use report::{Found, Report};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use watch::Place;
+
+pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8, Failure> {
+    let policy = policy_file::load(arguments.policy.as_deref())?;
+    let options = resolve(arguments.connection.as_deref(), printer)?;
+    let pooler = match &arguments.pooler {
+        Some(text) => Some(resolve(Some(text), printer)?),
+        None => None,
+    };
+    printer.note(&announcement(pooler.is_some()));
+    if !arguments.yes {
+        return Err(fail("nothing was done: this writes to the server's log")
+            .hint("say that you want it: pgattest prove logging .. --yes"));
+    }
+    let required = required(policy.policy.logging.classes.as_ref());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .doing(|| "the runtime could not be started".to_owned())?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = prove(arguments, &options, pooler.as_ref(), &required) => report,
+            () = interrupted() => Err(fail(
+                "interrupted: what was done was in a transaction that nobody committed; nothing is left but lines in the log",
+            )),
+        }
+    })?;
+    if let Some(journal) = &arguments.trail {
+        tell(journal, &report, printer);
+    }
+    printer.result(&match arguments.format {
+        ProofFormat::Text => report.text(printer.verbose),
+        ProofFormat::Json => report.json(),
+    })?;
+    Ok(report.exit_code())
+}
+
+fn announcement(pooled: bool) -> String {
+    let through = if pooled {
+        ", one of them through the pooler"
+    } else {
+        ""
+    };
+    format!(
+        "In one transaction that is rolled back: a temporary table, rows in it, a GRANT on it, a DO block, a LISTEN, COPY, a prepared \
+         and a parallel query, a statement that is refused, and one with a made-up secret{through}. Besides: a login, a login with a \
+         wrong password, and a login as a role that does not exist. Nothing is left behind but lines in the log."
+    )
+}
+
+async fn prove(
+    arguments: &ProveLoggingArgs,
+    options: &pgattest_wire::ConnectOptions,
+    pooler: Option<&pgattest_wire::ConnectOptions>,
+    required: &BTreeSet<Class>,
+) -> Result<Report, Failure> {
+    let explain = |error: pgattest_wire::ConnectError| {
+        let hint = error.hint();
+        Failure::of(error, hint)
+    };
+    let watcher = connect(options).await.map_err(explain)?;
+    // The places are opened before anything is done: what arrives from here on is looked at, and nothing older.
+    let log = log::Log::open(arguments.logs.as_deref(), watcher.client()).await;
+    let mut places = vec![Place::Log(log)];
+    if let Some(dir) = &arguments.trail {
+        places.push(Place::Journal(journal::Journal::open(dir)));
+    }
+    let done = perform::everything(options, pooler).await?;
+    let deadline = Duration::from_secs(u64::from(arguments.deadline));
+    let mut found = watch::watch(&done, &mut places, watcher.client(), deadline).await;
+    if let Some(Place::Journal(journal)) = places.last_mut() {
+        let sinks = journal
+            .sinks(&arguments.sinks, &done, &found, deadline)
+            .await;
+        found.extend(sinks);
+    }
+    let _ = watcher.close().await;
+    Ok(Report::new(options.describe(), done, found, required))
+}
+
+/// The classes whose lines must be there: those of the policy, and what PostgreSQL logs by itself.
+fn required(classes: Option<&BTreeSet<String>>) -> BTreeSet<Class> {
+    let has = |name: &str| {
+        classes.map_or(matches!(name, "ddl" | "write" | "role"), |all| {
+            all.contains(name) || all.contains("all")
+        })
+    };
+    let mut required = BTreeSet::from([
+        Class::Refused,
+        Class::Login,
+        Class::Logout,
+        Class::WrongPassword,
+        Class::UnknownRole,
+        Class::Secret,
+    ]);
+    let by_name: [(&str, &[Class]); 6] = [
+        ("read", &[Class::Read, Class::Parallel]),
+        (
+            "write",
+            &[Class::Write, Class::InDo, Class::Copy, Class::Prepared],
+        ),
+        ("ddl", &[Class::Ddl, Class::Pooled]),
+        ("role", &[Class::Role]),
+        ("function", &[Class::Function]),
+        ("misc", &[Class::Misc]),
+    ];
+    for (name, classes) in by_name {
+        if has(name) {
+            required.extend(classes);
+        }
+    }
+    required
+}
+
+/// Hands what was found to the collector, which puts it into the tree.
+fn tell(journal: &std::path::Path, report: &Report, printer: &Printer) {
+    let at = jiff::Timestamp::now().as_millisecond();
+    for (number, one) in report.found().iter().enumerate() {
+        let found = match &one.found {
+            Found::Right => true,
+            Found::Wrong(_) | Found::Missing => false,
+            Found::Unknown(_) => continue,
+        };
+        let leaf = Leaf::Canary {
+            at,
+            mark: one.mark.clone(),
+            class: one.class.name().to_owned(),
+            place: one.place.clone(),
+            found,
+        };
+        let name = format!("{at}-{number:04}");
+        if let Err(error) = inbox::hand_in(journal, &name, &leaf) {
+            printer.warning(&format!("the trail was not told: {error}"));
+            return;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `JOURNAL/inbox/*.json`: leaves that other programs of this machine hand to the collector.
+//!
+//! A file appears whole or not at all (written beside, flushed, renamed). The collector takes it into the tree, and removes it
+//! once the commit is durable: [`pending`], `Journal::note`, `Journal::commit`, [`Pending::done`]. A crash in between adds the
+//! leaf once more, which says the same thing twice; readers go by the canary's mark.
+//!
+//! Only canaries come in this way. Whoever may write here could otherwise speak in the collector's name.
+
+use crate::journal::JournalError;
+use crate::leaf::Leaf;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A leaf is below 65,535 bytes; so is a file of the inbox.
+const LONGEST: u64 = 65_535;
+
+/// A leaf that waits to be taken.
+#[derive(Debug)]
+pub struct Pending {
+    /// What it says.
+    pub leaf: Leaf,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// Removes it. To be called when the commit that has it is durable.
+    pub fn done(self) -> Result<(), JournalError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(disk("remove", &self.path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What waits in the inbox of a journal.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// In the order of their names, which is that of their times.
+    pub leaves: Vec<Pending>,
+    /// Files that are no canaries, with the reason. They are renamed to `*.refused`, so that they are looked at once.
+    pub refused: Vec<(PathBuf, String)>,
+}
+
+/// Looks into the inbox. There is none: nothing waits.
+pub fn pending(journal: &Path) -> Result<Waiting, JournalError> {
+    let dir = journal.join("inbox");
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Waiting::default());
+        }
+        other => other.map_err(|error| disk("read", &dir, error))?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| disk("read", &dir, error))?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut waiting = Waiting::default();
+    for path in paths {
+        match read(&path) {
+            Ok(leaf) => waiting.leaves.push(Pending { leaf, path }),
+            Err(reason) => {
+                let aside = path.with_extension("refused");
+                fs::rename(&path, &aside).map_err(|error| disk("rename", &path, error))?;
+                waiting.refused.push((path, reason));
+            }
+        }
+    }
+    Ok(waiting)
+}
+
+/// Hands a canary to the collector of this journal; where it was put. `name` makes the file's name: the time, the mark.
+pub fn hand_in(journal: &Path, name: &str, leaf: &Leaf) -> Result<PathBuf, JournalError> {
+    let dir = journal.join("inbox");
+    let made = fs::DirBuilder::new().mode(0o700).create(&dir);
+    if let Err(error) = made
+        && error.kind() != std::io::ErrorKind::AlreadyExists
+    {
+        return Err(disk("create", &dir, error));
+    }
+    let path = dir.join(format!("{name}.json"));
+    let beside = dir.join(format!("{name}.tmp"));
+    let bytes = serde_json::to_vec(leaf)
+        .map_err(|error| disk("write", &path, std::io::Error::other(error)))?;
+    write(&beside, &bytes).map_err(|error| disk("write", &beside, error))?;
+    fs::rename(&beside, &path).map_err(|error| disk("rename", &beside, error))?;
+    fs::File::open(&dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| disk("flush", &dir, error))?;
+    Ok(path)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn read(path: &Path) -> Result<Leaf, String> {
+    let kind = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
+    if !kind.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("it is longer than {LONGEST} bytes"));
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(leaf @ Leaf::Canary { .. }) => Ok(leaf),
+        Ok(_) => Err("only a canary may be handed in".to_owned()),
+        Err(error) => Err(format!("it is no leaf: {error}")),
+    }
+}
+
+fn disk(action: &'static str, path: &Path, source: std::io::Error) -> JournalError {
+    JournalError::Disk {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hand_in, pending};
+    use crate::leaf::Leaf;
+
+    fn canary() -> Leaf {
+        Leaf::Canary {
+            at: 1,
+            mark: "m".to_owned(),
+            class: "ddl".to_owned(),
+            place: "journal".to_owned(),
+            found: true,
+        }
+    }
+
+    #[test]
+    fn a_canary_waits_until_it_is_taken() {
+        let journal = tempfile::tempdir().unwrap();
+        assert!(pending(journal.path()).unwrap().leaves.is_empty());
+        hand_in(journal.path(), "2-b", &canary()).unwrap();
+        hand_in(journal.path(), "1-a", &canary()).unwrap();
+        let waiting = pending(journal.path()).unwrap();
+        assert_eq!(waiting.leaves.len(), 2);
+        assert_eq!(
+            pending(journal.path()).unwrap().leaves.len(),
+            2,
+            "a crash before the commit loses none"
+        );
+        for one in waiting.leaves {
+            assert_eq!(one.leaf, canary());
+            one.done().unwrap();
+        }
+        assert!(pending(journal.path()).unwrap().leaves.is_empty());
+    }
+
+    #[test]
+    fn nobody_speaks_in_the_collectors_name() {
+        let journal = tempfile::tempdir().unwrap();
+        hand_in(journal.path(), "1", &Leaf::Heartbeat { at: 1 }).unwrap();
+        let inbox = journal.path().join("inbox");
+        std::fs::write(inbox.join("2.json"), "{").unwrap();
+        std::fs::write(inbox.join("3.json"), vec![b' '; 70_000]).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", inbox.join("4.json")).unwrap();
+        std::fs::write(inbox.join("5.tmp"), "half").unwrap();
+        let waiting = pending(journal.path()).unwrap();
+        assert!(waiting.leaves.is_empty());
+        assert_eq!(waiting.refused.len(), 4);
+        assert!(
+            pending(journal.path()).unwrap().refused.is_empty(),
+            "each is looked at once"
+        );
+    }
+}
