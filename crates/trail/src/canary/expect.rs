@@ -151,8 +151,11 @@ pub fn compare(canary: &Canary, record: &Record<'_>) -> Outcome {
                 return Outcome::Other;
             };
             audit.is_some_and(|audit| {
-                audit.class.as_ref() == class.as_bytes()
-                    && audit.command.as_ref() == command.as_bytes()
+                // pgaudit tells COPY as what it does to the table, or as a utility statement.
+                let is_copy = canary.class == Class::Copy;
+                let same = audit.class.as_ref() == class.as_bytes()
+                    && audit.command.as_ref() == command.as_bytes();
+                (same || is_copy)
                     && audit
                         .statement
                         .text()
@@ -221,4 +224,52 @@ fn has_mark(canary: &Canary, record: &Record<'_>) -> bool {
 
 fn holds(text: &[u8], mark: &str) -> bool {
     memchr::memmem::find(text, mark.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Canary, Class, Outcome, compare};
+    use pgattest_parse::audit_log::{Format, decode};
+
+    fn canary(class: Class) -> Canary {
+        Canary {
+            class,
+            mark: "pgattest_7_ddl".to_owned(),
+            user: "ann".to_owned(),
+            database: "shop".to_owned(),
+            session: Some("6b03e1b3.5193".to_owned()),
+        }
+    }
+
+    fn outcome(class: Class, user: &str, message: &str) -> Outcome {
+        let line = format!(
+            "2026-11-23 06:48:19.697 UTC,\"{user}\",\"shop\",20883,\"[local]\",6b03e1b3.5193,6,\"x\",2026-11-23 06:48:19 UTC,3/55,740,\
+             LOG,00000,\"{message}\",,,,,,,,,\"\",\"client backend\",,-68\n"
+        );
+        let record = decode(&Format::Csvlog { columns: 26 }, line.as_bytes()).unwrap();
+        compare(&canary(class), &record)
+    }
+
+    #[test]
+    fn the_record_with_the_mark_and_the_command_is_it() {
+        let right = "AUDIT: SESSION,1,1,DDL,CREATE TABLE,TABLE,t,create table t () /* pgattest_7_ddl */,<none>";
+        assert_eq!(outcome(Class::Ddl, "ann", right), Outcome::Right);
+        assert!(matches!(outcome(Class::Ddl, "bob", right), Outcome::Wrong(why) if why.len() == 1));
+        for other in [
+            right.replace("pgattest_7", "pgattest_8"),
+            right.replace("DDL", "READ"),
+            right.replace("CREATE TABLE", "DROP TABLE"),
+            right.replace("AUDIT: SESSION", "statement"),
+        ] {
+            assert_eq!(outcome(Class::Ddl, "ann", &other), Outcome::Other);
+        }
+        assert_eq!(outcome(Class::Write, "ann", right), Outcome::Other);
+    }
+
+    #[test]
+    fn a_sessions_end_is_its_own_record() {
+        let end = "disconnection: session time: 0:00:00.001 user=ann database=shop host=[local]";
+        assert_eq!(outcome(Class::Logout, "ann", end), Outcome::Right);
+        assert_eq!(outcome(Class::Login, "ann", end), Outcome::Other);
+    }
 }

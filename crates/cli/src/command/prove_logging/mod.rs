@@ -87,7 +87,7 @@ async fn prove(
     }
     let done = perform::everything(options, pooler).await?;
     let deadline = Duration::from_secs(u64::from(arguments.deadline));
-    let mut found = watch::watch(&done, &mut places, watcher.client(), deadline).await;
+    let mut found = watch::watch(&done, &mut places, watcher.client(), deadline, required).await;
     if let Some(Place::Journal(journal)) = places.last_mut() {
         let sinks = journal
             .sinks(&arguments.sinks, &done, &found, deadline)

@@ -7,6 +7,7 @@ use super::report::{Found, Line};
 use pgattest_parse::audit_log::Format;
 use pgattest_parse::audit_log::record::Decoder;
 use pgattest_trail::canary::{Class, Outcome, compare};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
@@ -57,6 +58,7 @@ pub(super) async fn watch(
     places: &mut [Place],
     client: &Client,
     patience: Duration,
+    required: &BTreeSet<Class>,
 ) -> Vec<Line> {
     let mut lines: Vec<Line> = places
         .iter()
@@ -83,7 +85,10 @@ pub(super) async fn watch(
                 }
             }
         }
-        let waiting = lines.iter().any(|line| line.found != Found::Right);
+        // What is not required is not waited for: it may well not be logged.
+        let waiting = lines
+            .iter()
+            .any(|line| line.found != Found::Right && required.contains(&line.class));
         if !waiting || Instant::now() >= deadline {
             break;
         }
