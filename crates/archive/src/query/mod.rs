@@ -11,7 +11,7 @@ mod scan;
 mod shape;
 mod test;
 
-pub use naming::TableName;
+pub use naming::{TableName, dotted};
 pub use question::{ClassifiedTable, Filter, Question};
 pub use scan::Looked;
 

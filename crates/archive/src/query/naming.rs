@@ -21,17 +21,7 @@ impl TableName {
                 "`{text}` does not name a table: write `orders`, `public.orders`, or quote a part as SQL does"
             ))
         };
-        let mut parts = Vec::new();
-        let mut rest = text;
-        loop {
-            let (part, after) = part(rest).ok_or_else(wrong)?;
-            parts.push(part);
-            match after.strip_prefix('.') {
-                Some(next) => rest = next,
-                None if after.is_empty() => break,
-                None => return Err(wrong()),
-            }
-        }
+        let mut parts = dotted(text).map_err(|_| wrong())?;
         match (parts.pop(), parts.pop(), parts.is_empty()) {
             (Some(name), schema, true) => Self::new(schema, name),
             _ => Err(wrong()),
@@ -101,6 +91,22 @@ impl Mention {
 
     pub(crate) fn is_in(&self, statement: &str) -> bool {
         self.0.is_match(statement.as_bytes())
+    }
+}
+
+/// The parts of a dotted name: each quoted as SQL would, or bare and then taken as it stands.
+pub fn dotted(text: &str) -> Result<Vec<String>, ArchiveError> {
+    let wrong = || ArchiveError::Question(format!("`{text}` is no name"));
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = part(rest).ok_or_else(wrong)?;
+        parts.push(part);
+        match after.strip_prefix('.') {
+            Some(next) => rest = next,
+            None if after.is_empty() => return Ok(parts),
+            None => return Err(wrong()),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod story;
 mod support;
 mod tamper;
 mod terminal;
+mod trail_archive;
 mod validators;
 mod waivers;
 mod zip_file;

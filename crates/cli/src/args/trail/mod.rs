@@ -12,15 +12,15 @@ mod sinks;
 mod status;
 mod verify;
 
-pub(crate) use archive::TrailArchiveArgs;
+pub(crate) use archive::{ArchivePlace, TrailArchiveArgs};
 pub(crate) use completeness::{
     Answer as CompletenessFormat, TrailCompletenessArgs, TrailRecordsArgs,
 };
 pub(crate) use detect::TrailDetectArgs;
-pub(crate) use hold::TrailHoldArgs;
+pub(crate) use hold::{HoldCommand, TrailHoldArgs};
 pub(crate) use proof::TrailProofArgs;
 pub(crate) use prune::TrailPruneArgs;
-pub(crate) use query::TrailQueryArgs;
+pub(crate) use query::{Asked, QueryFormat, TrailQueryArgs};
 pub(crate) use run::TrailRunArgs;
 pub(crate) use sinks::{SinksFormat, TrailSinksArgs};
 pub(crate) use status::{TrailStatusArgs, TrailStatusFormat};
