@@ -22,6 +22,7 @@ pub mod retain;
 pub mod schema;
 pub mod source;
 pub mod store;
+pub mod task;
 pub mod verify;
 
 pub use archive::Archive;

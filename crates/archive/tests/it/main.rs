@@ -16,3 +16,4 @@ mod making;
 mod oracle;
 mod questions;
 mod support;
+mod task;
