@@ -7,7 +7,11 @@
 #![warn(missing_docs)]
 
 mod client;
+pub mod config;
 mod failure;
+mod task;
 
 pub use client::AnchorClient;
+pub use config::SealConfig;
 pub use failure::AnchorFailure;
+pub use task::AnchorTask;
