@@ -4,7 +4,9 @@ use crate::support::{Place, client};
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
-use pgattest_anchor::AnchorFailure;
+use pgattest_anchor::config::TimestampConfig;
+use pgattest_anchor::{AnchorFailure, AnchorTask, SealConfig};
+use pgattest_trail::operate::{Context, Head, Leaves, Metrics, Phase, Stop, Task as _, Teller};
 use pgattest_trail::seal::AnchorError;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -100,4 +102,44 @@ async fn a_checkpoint_is_stamped_and_another_answer_is_not_taken() {
     assert!(matches!(error, AnchorFailure::Refused { status: 503, .. }));
     assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
     assert!(!place.dir().join("timestamps/4.tsr").exists());
+}
+
+#[tokio::test]
+async fn a_collector_that_ends_has_its_end_stamped_by_those_who_answer() {
+    let place = Place::new();
+    place.grow(3);
+    let url = authority(place.folder.path().to_owned()).await;
+    let timestamp = |url: &reqwest::Url| TimestampConfig {
+        url: url.to_string(),
+        every_seconds: 3600,
+    };
+    let mut task = AnchorTask::new(SealConfig {
+        timestamp: vec![timestamp(&url.join("down").unwrap()), timestamp(&url)],
+        ..SealConfig::default()
+    });
+    let context = Context {
+        journal: place.dir(),
+        leaves: Leaves::new(|_| Ok(())),
+        head: Head::default(),
+        stop: Stop::default(),
+        metrics: Metrics::default(),
+        teller: Teller::silent(),
+    };
+    context.stop.advance(Phase::Draining);
+    let metrics = context.metrics.clone();
+    tokio::task::spawn_blocking(move || task.run(&context).unwrap())
+        .await
+        .unwrap();
+    let report = place.verify(&[]);
+    assert!(report.verified, "{:#?}", report.problems);
+    assert_eq!(report.stamped[0].size, 3);
+    let text = metrics.render();
+    assert!(
+        text.contains("anchor_failures_total{by=\"authority 127.0.0.1\"} 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("anchored_leaves{by=\"authority 127.0.0.1\"} 3\n"),
+        "{text}"
+    );
 }
