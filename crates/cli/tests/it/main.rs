@@ -30,6 +30,7 @@ mod support;
 mod tamper;
 mod terminal;
 mod trail_archive;
+mod trail_faults;
 mod validators;
 mod waivers;
 mod zip_file;
