@@ -39,20 +39,21 @@ pub static CONTROLS: &[Control] = &[
         criteria: &[Criterion::Cc7_2, Criterion::Cc7_3],
         requires: &[
             "LOG-01", "LOG-02", "LOG-03", "LOG-04", "LOG-09", "LOG-12", "GRN-15",
+            // Proven to: canaries, completeness, and nobody turned it down.
+            "LOG-18", "LOG-19", "LOG-21", "LOG-24",
         ],
         assessed_by: None,
-        limits: "Judged from the configuration; no canary statement was followed to the log",
+        limits: "The trail is read record by record for the last days only; what a superuser does after switching pgaudit off in the \
+                 session leaves no record",
     },
     Control {
         number: 4,
         name: "log-retention",
         statement: "Logs reach a central aggregator and are kept for twelve months",
         criteria: &[Criterion::Cc7_2, Criterion::Cc7_3],
-        requires: &[],
-        assessed_by: Some(
-            "it takes the aggregator's own records: its retention setting and the oldest line it can return",
-        ),
-        limits: "",
+        requires: &["MON-04", "MON-01"],
+        assessed_by: None,
+        limits: "Says what sinks confirmed and what they say of their retention; nobody searched them",
     },
     Control {
         number: 5,

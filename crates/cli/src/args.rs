@@ -143,7 +143,26 @@ pub(crate) struct AuditArgs {
     #[arg(long)]
     pub(crate) no_probe: bool,
     #[command(flatten)]
+    pub(crate) trail: TrailAccountArgs,
+    #[command(flatten)]
     pub(crate) home: HomeArgs,
+}
+
+/// Which audit trail an audit looks at.
+#[derive(Args, Debug)]
+pub(crate) struct TrailAccountArgs {
+    /// The audit trail of this cluster: the journal of `pgattest trail run`, on this machine. Without it nothing is known of what
+    /// was logged, shipped and kept
+    #[arg(long = "trail", value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
+    /// The public key that the trail's checkpoints are signed with, received by another way than the journal. Repeatable [default: the
+    /// key of this machine]
+    #[arg(long = "trail-key", value_name = "FILE", requires = "journal")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many days of the trail are read record by record
+    #[arg(long = "trail-days", value_name = "N", default_value_t = 31, requires = "journal",
+        value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,9 @@ mod policy_file;
 mod printer;
 mod progress;
 mod sealing;
+mod trail_account;
 mod trail_file;
+mod trusted_keys;
 
 use clap::Parser;
 use std::process::ExitCode;

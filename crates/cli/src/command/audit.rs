@@ -8,6 +8,7 @@ use crate::output_file::write_atomically;
 use crate::policy_file::{self, PolicyFile};
 use crate::printer::Printer;
 use crate::sealing;
+use crate::{trail_account, trusted_keys};
 use pgattest_checks::crosswalk::crosswalk;
 use pgattest_model::{Audit, Status};
 use pgattest_report::{Screen, csv, html, json, junit, pull_request, sarif, text};
@@ -25,7 +26,18 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
         .transpose()?;
 
     let limits = arguments.pace.limits(!arguments.no_probe);
-    let audit = look(&options, limits, &policy, printer)?.audit(&policy.policy);
+    let mut seen = look(&options, limits, &policy, printer)?;
+    if let Some(journal) = &arguments.trail.journal {
+        let keys = trusted_keys::named_or_own(&arguments.trail.keys, &arguments.home)?;
+        let wanted = trail_account::Wanted {
+            journal,
+            keys: &keys,
+            days: arguments.trail.days,
+        };
+        seen.observations
+            .extend(trail_account::observations(&wanted, &policy.policy)?);
+    }
+    let audit = seen.audit(&policy.policy);
 
     for format in formats {
         write(&audit, &policy, &format, printer)?;

@@ -7,6 +7,7 @@ use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
 use crate::printer::Printer;
 use crate::sealing::{self, Documents, Recomputed};
+use crate::trusted_keys;
 use anstyle::{AnsiColor, Style};
 use pgattest_catalog::count_rows;
 use pgattest_evidence::{
@@ -22,10 +23,8 @@ use std::path::{Path, PathBuf};
 /// Differences shown of a package whose verdicts do not hold.
 const SHOWN: usize = 20;
 
-const KEY_HINT: &str = "`pgattest key` on the machine that audited prints one";
-
 pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<u8, Failure> {
-    let trusted = trusted(arguments)?;
+    let trusted = trusted_keys::named_or_own(&arguments.keys, &arguments.home)?;
     let read = |path: &Option<PathBuf>| path.as_deref().map(read).transpose();
     let (checkpoint, consistency) = (read(&arguments.checkpoint)?, read(&arguments.consistency)?);
     let live = live_ledger(arguments);
@@ -63,29 +62,6 @@ pub(crate) fn run(arguments: &VerifyArgs, printer: &Printer) -> Result<u8, Failu
         printer,
     ))?;
     Ok(if verified { crate::CLEAN } else { crate::FOUND })
-}
-
-/// The keys named, or this machine's own.
-fn trusted(arguments: &VerifyArgs) -> Result<Vec<PublicKey>, Failure> {
-    let mut keys = Vec::new();
-    for path in &arguments.keys {
-        let text = std::fs::read_to_string(path)
-            .doing(|| format!("the key file {} could not be read", path.display()))
-            .or_hint(KEY_HINT)?;
-        let parsed = PublicKey::parse_file(&text)
-            .doing(|| format!("{} is not a public key", path.display()))
-            .or_hint(KEY_HINT)?;
-        keys.extend(parsed);
-    }
-    if arguments.keys.is_empty() {
-        // A machine without a key of its own trusts nobody: the report then says so.
-        if let Ok(key) = Home::at(&arguments.home).and_then(|home| Ok(home.keys().load()?)) {
-            keys.push(key.public_key());
-        }
-    } else if keys.is_empty() {
-        return Err(fail("the key files hold no key").hint(KEY_HINT));
-    }
-    Ok(keys)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -42,7 +42,7 @@ impl Collector {
         findings: &mut Vec<Finding>,
         events: &mut Vec<Event>,
     ) {
-        let at = when(leaf);
+        let at = leaf.at();
         self.first = Some(self.first.map_or(at, |first| first.min(at)));
         match leaf {
             Leaf::Start {
@@ -293,26 +293,6 @@ impl Collector {
             oldest_record: self.oldest_record.max(self.pruned_to),
             oldest_time: self.oldest_time,
         }
-    }
-}
-
-/// When a leaf was made, by the collector's clock.
-pub(super) fn when(leaf: &Leaf) -> i64 {
-    match leaf {
-        Leaf::Block(block) => block.sealed_at,
-        Leaf::Start { at, .. }
-        | Leaf::Stop { at, .. }
-        | Leaf::Heartbeat { at }
-        | Leaf::Gap { at, .. }
-        | Leaf::Configuration { at, .. }
-        | Leaf::Watermark { at, .. }
-        | Leaf::DeadLetter { at, .. }
-        | Leaf::Archived { at, .. }
-        | Leaf::Pruned { at, .. }
-        | Leaf::Hold { at, .. }
-        | Leaf::Key { at, .. }
-        | Leaf::Canary { at, .. }
-        | Leaf::Alert { at, .. } => *at,
     }
 }
 

@@ -74,7 +74,7 @@ pub fn journal(
         let times = match &leaf {
             Leaf::Block(block) => block.first_time.zip(block.last_time),
             other => {
-                let at = super::collector::when(other);
+                let at = other.at();
                 Some((at, at))
             }
         };

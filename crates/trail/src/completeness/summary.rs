@@ -1,6 +1,5 @@
 //! What the trail of a period says, as an auditor would ask: computed from the journal alone.
 
-use super::collector::when;
 use super::input::Options;
 use super::result::{Completeness, Coverage, Finding, Kind, Population, Weight};
 use super::source::{self, Period, SourceError};
@@ -151,7 +150,7 @@ impl Summary {
 
     /// Takes a leaf.
     pub fn note(&mut self, leaf: &Leaf) {
-        let at = when(leaf);
+        let at = leaf.at();
         match leaf {
             Leaf::Start { instance, .. } => self.instance = Some(instance.clone()),
             Leaf::Alert {

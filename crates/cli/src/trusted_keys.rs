@@ -1,0 +1,36 @@
+//! Public keys that the user trusts: named, or this machine's own.
+
+use crate::args::HomeArgs;
+use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::home::Home;
+use pgattest_evidence::PublicKey;
+use std::path::PathBuf;
+
+const HINT: &str = "`pgattest key` on the machine that audited prints one";
+
+/// The keys in these files, or this machine's own when none is named. Empty where this machine has no key: nobody is trusted then.
+pub(crate) fn named_or_own(files: &[PathBuf], home: &HomeArgs) -> Result<Vec<PublicKey>, Failure> {
+    if !files.is_empty() {
+        return named(files);
+    }
+    let own = Home::at(home).and_then(|home| Ok(home.keys().load()?));
+    Ok(own.map(|key| vec![key.public_key()]).unwrap_or_default())
+}
+
+/// The keys in these files; at least one.
+pub(crate) fn named(files: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {
+    let mut keys = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(path)
+            .doing(|| format!("the key file {} could not be read", path.display()))
+            .or_hint(HINT)?;
+        let parsed = PublicKey::parse_file(&text)
+            .doing(|| format!("{} is not a public key", path.display()))
+            .or_hint(HINT)?;
+        keys.extend(parsed);
+    }
+    if keys.is_empty() {
+        return Err(fail("the key files hold no key").hint(HINT));
+    }
+    Ok(keys)
+}
