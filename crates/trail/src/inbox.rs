@@ -147,6 +147,7 @@ mod tests {
             class: "ddl".to_owned(),
             place: "journal".to_owned(),
             found: true,
+            system_identifier: Some("7123456789012345678".to_owned()),
         }
     }
 

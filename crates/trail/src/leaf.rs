@@ -139,6 +139,10 @@ pub enum Leaf {
         place: String,
         /// Whether it was found with the right fields before the deadline.
         found: bool,
+        /// The system identifier of the cluster that it was performed on, in decimal: what ties the trail to that cluster. None
+        /// when the role may not read it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system_identifier: Option<String>,
     },
     /// A rule of `detect` fired.
     Alert {

@@ -34,6 +34,7 @@ impl Summary {
             class,
             place,
             found,
+            ..
         } = leaf
         else {
             return;
@@ -98,6 +99,7 @@ mod tests {
             class: class.to_owned(),
             place: "journal".to_owned(),
             found,
+            system_identifier: None,
         }
     }
 

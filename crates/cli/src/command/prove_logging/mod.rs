@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8,
         .enable_all()
         .build()
         .doing(|| "the runtime could not be started".to_owned())?;
-    let report = runtime.block_on(async {
+    let (report, cluster) = runtime.block_on(async {
         tokio::select! {
             report = prove(arguments, &options, pooler.as_ref(), &required) => report,
             () = interrupted() => Err(fail(
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8,
         }
     })?;
     if let Some(journal) = &arguments.trail {
-        tell(journal, &report, printer);
+        tell(journal, &report, cluster.as_deref(), printer);
     }
     printer.result(&match arguments.format {
         ProofFormat::Text => report.text(printer.verbose),
@@ -68,17 +68,19 @@ fn announcement(pooled: bool) -> String {
     )
 }
 
+/// The report, and the system identifier of the cluster that it is about.
 async fn prove(
     arguments: &ProveLoggingArgs,
     options: &pgattest_wire::ConnectOptions,
     pooler: Option<&pgattest_wire::ConnectOptions>,
     required: &BTreeSet<Class>,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Option<String>), Failure> {
     let explain = |error: pgattest_wire::ConnectError| {
         let hint = error.hint();
         Failure::of(error, hint)
     };
     let watcher = connect(options).await.map_err(explain)?;
+    let cluster = system_identifier(watcher.client()).await;
     // The places are opened before anything is done: what arrives from here on is looked at, and nothing older.
     let log = log::Log::open(arguments.logs.as_deref(), watcher.client()).await;
     let mut places = vec![Place::Log(log)];
@@ -95,7 +97,32 @@ async fn prove(
         found.extend(sinks);
     }
     let _ = watcher.close().await;
-    Ok(Report::new(options.describe(), done, found, required))
+    let report = Report::new(options.describe(), done, found, required);
+    Ok((report, cluster))
+}
+
+/// What ties the trail to this cluster. None when the role may not read it: the canaries count all the same, and an audit says that
+/// nothing ties them to a cluster.
+async fn system_identifier(client: &tokio_postgres::Client) -> Option<String> {
+    // Asked for the right first: a refusal would be an error in the log that is being looked at.
+    let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')::pg_catalog.text";
+    if value(client, may).await.as_deref() != Some("true") {
+        return None;
+    }
+    let read = "SELECT control.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS control";
+    let answer = value(client, read).await?;
+    // A number of 64 bits; whatever else a server may answer is not put into the tree.
+    answer.parse::<u64>().ok().map(|number| number.to_string())
+}
+
+async fn value(client: &tokio_postgres::Client, sql: &str) -> Option<String> {
+    let messages = client.simple_query(sql).await.ok()?;
+    messages.into_iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => {
+            row.try_get(0).ok().flatten().map(str::to_owned)
+        }
+        _ => None,
+    })
 }
 
 /// The classes whose lines must be there: those of the policy, and what PostgreSQL logs by itself.
@@ -133,7 +160,7 @@ fn required(classes: Option<&BTreeSet<String>>) -> BTreeSet<Class> {
 }
 
 /// Hands what was found to the collector, which puts it into the tree.
-fn tell(journal: &std::path::Path, report: &Report, printer: &Printer) {
+fn tell(journal: &std::path::Path, report: &Report, cluster: Option<&str>, printer: &Printer) {
     let at = jiff::Timestamp::now().as_millisecond();
     for (number, one) in report.found().iter().enumerate() {
         let found = match &one.found {
@@ -147,6 +174,7 @@ fn tell(journal: &std::path::Path, report: &Report, printer: &Printer) {
             class: one.class.name().to_owned(),
             place: one.place.clone(),
             found,
+            system_identifier: cluster.map(str::to_owned),
         };
         let name = format!("{at}-{number:04}");
         if let Err(error) = inbox::hand_in(journal, &name, &leaf) {

@@ -43,6 +43,10 @@ pub(super) async fn everything(
     Ok(doing.done)
 }
 
+#[expect(
+    clippy::struct_field_names,
+    reason = "the server's word for it, and the log's"
+)]
 struct Session {
     done: Done,
     mark: String,
@@ -266,19 +270,16 @@ impl Session {
         let bad = Secret::new(format!("wrong {}", self.mark));
         // First to see whether a wrong password is refused at all; then with the mark in the database's name, the one field of a
         // failed login that is ours to choose.
-        match connect(&options.with_password(bad.clone())).await {
-            Ok(connection) => {
-                let _ = connection.close().await;
-                self.not(
-                    Class::WrongPassword,
-                    "it was let in: pg_hba.conf asks for no password here",
-                );
-            }
-            Err(_) => {
-                let attempt = options.with_password(bad.clone()).with_database(&wrong);
-                self.failed(Class::WrongPassword, &attempt, self.user.clone(), wrong)
-                    .await;
-            }
+        if let Ok(connection) = connect(&options.with_password(bad.clone())).await {
+            let _ = connection.close().await;
+            self.not(
+                Class::WrongPassword,
+                "it was let in: pg_hba.conf asks for no password here",
+            );
+        } else {
+            let attempt = options.with_password(bad.clone()).with_database(&wrong);
+            self.failed(Class::WrongPassword, &attempt, self.user.clone(), wrong)
+                .await;
         }
         let attempt = options.as_user(&unknown).with_password(bad);
         let database = self.database.clone();
