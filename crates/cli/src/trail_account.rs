@@ -167,8 +167,11 @@ impl Leaves {
                 class,
                 place,
                 found,
-                ..
+                system_identifier,
             } => {
+                if let Some(identifier) = system_identifier {
+                    self.system_identifier = identifier;
+                }
                 let seen = self.canaries.entry((class, place)).or_default();
                 let when = if found {
                     &mut seen.found
