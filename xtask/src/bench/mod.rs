@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod growth;
 mod plan;
+mod trail_archive;
 mod trail_decode;
 
 use anyhow::{Context, Result};
@@ -21,6 +22,8 @@ pub(crate) enum Bench {
     Plan(plan::Size),
     /// Decoding csvlog against the csv crate
     TrailDecode(trail_decode::Size),
+    /// Log records to Parquet, and the built-in questions, beside `DuckDB`
+    TrailArchive(trail_archive::Size),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -30,6 +33,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Access(size) => access::run(size),
         Bench::Plan(size) => plan::run(size),
         Bench::TrailDecode(size) => trail_decode::run(size),
+        Bench::TrailArchive(size) => trail_archive::run(size),
     }
 }
 

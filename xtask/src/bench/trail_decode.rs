@@ -23,6 +23,9 @@ pub(crate) struct Size {
 
 const FORMAT: Format = Format::Csvlog { columns: 26 };
 
+/// Reads a log; how much of it there was.
+type Way = fn(&[u8]) -> usize;
+
 pub(super) fn run(size: &Size) -> Result<()> {
     ensure!(
         size.mib > 0 && size.rounds > 0,
@@ -35,7 +38,7 @@ pub(super) fn run(size: &Size) -> Result<()> {
         log.len() / records.max(1),
         size.rounds
     );
-    let ways: [(&str, fn(&[u8]) -> usize); 5] = [
+    let ways: [(&str, Way); 5] = [
         ("csv crate, ByteRecord, all fields", csv_crate),
         ("split", split),
         ("split, then all fields", split_then_decode),
