@@ -82,6 +82,10 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
                 .map(|check| (check.meta().id, check.meta().name)),
         ),
     );
+    files.insert(
+        PathBuf::from("docs/schema/trail.toml.schema.json"),
+        said_by_program(&["trail", "run", "--schema"])?,
+    );
     files.insert(PathBuf::from("docs/cli.md"), command_reference()?);
     Ok(files)
 }
@@ -141,27 +145,31 @@ fn command_reference() -> Result<String> {
         "ledger",
         "completions",
     ] {
-        let mut arguments: Vec<&str> =
-            vec!["run", "--quiet", "--locked", "--package", "pgattest", "--"];
-        arguments.extend([command, "--help"].iter().filter(|word| !word.is_empty()));
-        let output = Command::new("cargo")
-            .args(&arguments)
-            .current_dir(root())
-            .env("COLUMNS", "100")
-            .env_remove("PGATTEST_HOME")
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "pgattest {command} --help: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let arguments: Vec<&str> = [command, "--help"]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        let help = said_by_program(&arguments)?;
         let name = format!("pgattest {command}");
-        let _ = write!(
-            text,
-            "\n## {}\n\n```text\n{}```\n",
-            name.trim_end(),
-            String::from_utf8(output.stdout)?
-        );
+        let _ = write!(text, "\n## {}\n\n```text\n{}```\n", name.trim_end(), help);
     }
     Ok(text)
+}
+
+/// What the program prints.
+fn said_by_program(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--locked", "--package", "pgattest", "--"])
+        .args(arguments)
+        .current_dir(root())
+        .env("COLUMNS", "100")
+        .env_remove("PGATTEST_HOME")
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "pgattest {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -48,7 +48,7 @@ pub fn decode(observations: &[Observation]) -> Facts {
         subscriptions: record.cluster("subscriptions"),
         handshakes: record.probed(wire::HANDSHAKES),
         certificates: record.probed(wire::CERTIFICATES),
-        trail: record.accounted(trail::STATE, |record, id| record.one(id)),
+        trail: record.accounted(trail::STATE, Record::one),
         trail_coverage: record.accounted(trail::COVERAGE, Record::rows),
         trail_canaries: record.accounted(trail::CANARIES, Record::rows),
         trail_defects: record.accounted(trail::DEFECTS, Record::rows),
@@ -85,8 +85,8 @@ impl<'a> Record<'a> {
             server: Collected::missing(""),
             own_session: Collected::missing(""),
         };
-        record.server = record.single(ObservationId::cluster("server"));
-        record.own_session = record.single(ObservationId::cluster("own-session"));
+        record.server = record.single(&ObservationId::cluster("server"));
+        record.own_session = record.single(&ObservationId::cluster("own-session"));
         record
     }
 
@@ -202,8 +202,8 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn single<T: DeserializeOwned>(&self, id: ObservationId) -> Collected<T> {
-        collected(id.clone(), self.one(&id))
+    fn single<T: DeserializeOwned>(&self, id: &ObservationId) -> Collected<T> {
+        collected(id.clone(), self.one(id))
     }
 
     fn one<T: DeserializeOwned>(&self, id: &ObservationId) -> Result<T, Missing> {

@@ -1,8 +1,10 @@
 //! Reading `trail.toml`, the collector's configuration, and showing what is wrong with it in its own lines.
 
+use crate::collecting::detecting::Detect;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::policy_file::show;
 use annotate_snippets::Level;
+use pgattest_anchor::SealConfig;
 use pgattest_sinks::config::{Config as Sink, Name};
 use pgattest_trail::capture::Config as Capture;
 use schemars::JsonSchema;
@@ -28,6 +30,14 @@ pub(crate) struct TrailFile {
     /// Where it is shipped to, by name.
     #[serde(default)]
     pub(crate) sink: BTreeMap<Name, Sink>,
+    /// The rules that it is watched by, and where their alerts go. Without it, no rule looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detect: Option<Detect>,
+    /// The archive that is made from the journal. Without it none is.
+    pub(crate) archive: Option<pgattest_archive::task::Config>,
+    /// Who else signs the journal's checkpoints. Without it, nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<SealConfig>,
     /// How it is watched.
     #[serde(default)]
     pub(crate) operate: Operate,
@@ -55,6 +65,9 @@ impl TrailFile {
                 ..Capture::default()
             },
             sink: BTreeMap::new(),
+            detect: None,
+            archive: None,
+            seal: None,
             operate: Operate::default(),
         }
     }
@@ -97,6 +110,12 @@ pub(crate) fn load(path: &Path) -> Result<TrailFile, Failure> {
             *dir = folder.join(&dir);
         }
     }
+    if let Some(archive) = &mut file.archive {
+        archive.dir = folder.join(&archive.dir);
+    }
+    if let Some(detect) = &mut file.detect {
+        detect.begin_at(folder);
+    }
     check(&file)?;
     Ok(file)
 }
@@ -113,6 +132,22 @@ fn check(file: &TrailFile) -> Result<(), Failure> {
                 .hint("give `keys` a directory of its own"),
         );
     }
+    if file.detect.as_ref().is_some_and(Detect::has_no_place) {
+        return Err(fail("[detect] names no place that alerts go to").hint(
+            "write alert_files = [\"/var/log/pgattest/alerts.jsonl\"], or a [[detect.webhook]]",
+        ));
+    }
+    if let Some(fault) = file
+        .archive
+        .as_ref()
+        .and_then(pgattest_archive::task::Config::fault)
+    {
+        return Err(fail(format!("[archive] is not right: {fault}")));
+    }
+    if let Some(seal) = &file.seal {
+        seal.check()
+            .map_err(|problem| fail(format!("[seal] is not right: {problem}")))?;
+    }
     if let Some(address) = file.operate.listen
         && !address.ip().is_loopback()
     {
@@ -125,11 +160,9 @@ fn check(file: &TrailFile) -> Result<(), Failure> {
 }
 
 /// The JSON schema, for editors.
-pub(crate) fn schema() -> String {
+pub(crate) fn schema() -> Result<String, Failure> {
     let schema = schemars::schema_for!(TrailFile);
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-    text.push('\n');
-    text
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
 #[cfg(test)]

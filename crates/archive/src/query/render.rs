@@ -341,7 +341,7 @@ fn json_option(out: &mut impl Write, text: Option<&str>) -> io::Result<()> {
 }
 
 /// A JSON string. What a terminal acts on is escaped, so that looking at it does no harm; a parser gives it back.
-fn json_text(out: &mut impl Write, text: &str) -> io::Result<()> {
+pub fn json_text(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut plain = 0;
     for (at, c) in text.char_indices() {

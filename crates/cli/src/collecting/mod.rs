@@ -1,5 +1,6 @@
-//! What `trail run` needs besides the collector: keys, signals, a port to be watched at, a progress bar.
+//! What `trail run` needs besides the collector: keys, rules, signals, a port to be watched at, a progress bar.
 
+pub(crate) mod detecting;
 pub(crate) mod keys;
 pub(crate) mod serve;
 pub(crate) mod watch;

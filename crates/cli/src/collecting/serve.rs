@@ -99,7 +99,7 @@ async fn answer(listener: Option<TcpListener>, metrics: Metrics) {
         .with_state(metrics);
     // It only ends with the runtime.
     let _ = axum::serve(listener, router).await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn text(State(metrics): State<Metrics>) -> impl IntoResponse {

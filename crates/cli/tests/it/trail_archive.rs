@@ -1,5 +1,10 @@
 //! `pgattest trail archive | query | hold | prune`, as an operator calls them.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the program under test is another program"
+)]
+
 use pgattest_evidence::KeyStore;
 use pgattest_parse::audit_log::Format;
 use pgattest_trail::block::FileId;

@@ -1,5 +1,10 @@
 //! `pgattest trail run` beside a real server under load, while one of them is killed: nothing is lost, nothing is sealed twice.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "the seed and the counts are for whoever looks into a failure"
+)]
+
 use crate::support::{Desk, python, start};
 use pgattest_testkit::{Cluster, Random, SUPERUSER_PASSWORD};
 use pgattest_trail::{JournalReader, Leaf};
@@ -214,7 +219,7 @@ fn kill_logger(cluster: &Cluster) {
     let logger = logger(cluster).expect("the server has a logger");
     let pid = rustix::process::Pid::from_raw(logger).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while self::logger(cluster).is_none_or(|now| now == logger) {
         assert!(Instant::now() < deadline, "no new logger");
         pause(10);

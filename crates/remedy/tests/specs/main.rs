@@ -70,7 +70,7 @@ async fn run(spec: &Spec, major: u32) -> Result<()> {
                 policy = pgattest_parse::policy::parse(text).with_context(place)?;
             }
             Action::Trail(text) => {
-                trail = Some(text.as_str()).filter(|text| !text.trim().is_empty())
+                trail = Some(text.as_str()).filter(|text| !text.trim().is_empty());
             }
             Action::Verdict { role, expected } => {
                 let cluster = cluster.as_ref().context("no cluster")?;

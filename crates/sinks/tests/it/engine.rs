@@ -214,8 +214,7 @@ fn a_sink_that_refuses_everything_is_taken_for_misconfigured_first() {
 fn what_a_person_must_put_right_stops_the_sink_until_it_is() {
     let trail = Trail::new();
     trail.many(5, 5);
-    let count = Arc::new(AtomicU32::new(0));
-    let seen = count.clone();
+    let seen = Arc::new(AtomicU32::new(0));
     let sink = Scripted::new(move |_| {
         if seen.fetch_add(1, Ordering::SeqCst) < 3 {
             Answer::misconfigured("HTTP 403: the API key is not accepted")
@@ -258,8 +257,8 @@ fn answers_about_some_of_the_items_are_heeded_item_by_item() {
             durable: 4,
             rest: Box::new(Answer::again("cut")),
         },
-        // 4..10.
-        1 => Answer::Durable,
+        // 4..10, and 22..30.
+        1 | 4 => Answer::Durable,
         // 10..20: two are refused for good.
         2 => Answer::DurableBut(vec![
             Refusal {
@@ -279,8 +278,6 @@ fn answers_about_some_of_the_items_are_heeded_item_by_item() {
                 rest: Box::new(Answer::again("cut")),
             }),
         },
-        // 22..30.
-        4 => Answer::Durable,
         // 30..40: three are lost there, and nobody says which.
         _ => Answer::DurableSome {
             refused: 3,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[derive(Args, Debug)]
 pub(crate) struct TrailRunArgs {
     /// The collector's configuration, a trail.toml
-    #[arg(long, value_name = "FILE", required_unless_present = "logs")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["logs", "schema"])]
     pub(crate) config: Option<PathBuf>,
     /// Without a configuration: a directory that the server logs into, or `-` for standard input. Repeatable
     #[arg(
@@ -29,6 +29,9 @@ pub(crate) struct TrailRunArgs {
     /// Catch up with what is there, hand it to the sinks, and end
     #[arg(long, visible_alias = "until-idle")]
     pub(crate) once: bool,
+    /// Print the JSON schema of trail.toml, for editors, and end
+    #[arg(long)]
+    pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) home: HomeArgs,
 }

@@ -12,6 +12,7 @@ use pgattest_archive::{Archive, ArchiveError, Source};
 use pgattest_trail::{Journal, JournalError, JournalOptions, JournalReader, Leaf};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8, Failure> {
@@ -21,15 +22,14 @@ pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8,
     if arguments.check {
         return check(&archive, &reader, &leaves, printer);
     }
-    let register = match writer(&arguments.journal, &arguments.home, printer)? {
-        Some(journal) => leaves.written_to(journal),
-        None => {
-            printer.note(
+    let register = if let Some(journal) = writer(&arguments.journal, &arguments.home, printer)? {
+        leaves.written_to(journal)
+    } else {
+        printer.note(
                 "The collector writes to the journal: what is archived now is recorded in the tree by the next run that finds it \
                  stopped",
             );
-            leaves
-        }
+        leaves
     };
     let options = MakeOptions {
         file_bytes: arguments.file_size << 20,
@@ -136,8 +136,9 @@ fn check(
         });
         text.push('\n');
     }
-    text += &format!(
-        "{} records are as they were written: {} files by the journal's tree, {} only by the archive's own list; {} faults\n",
+    let _ = writeln!(
+        text,
+        "{} records are as they were written: {} files by the journal's tree, {} only by the archive's own list; {} faults",
         verified.records,
         verified.by_tree,
         verified.by_list,

@@ -2,14 +2,14 @@
 
 use super::records;
 use crate::args::TrailDetectArgs;
+use crate::collecting::detecting;
 use crate::failure::{Doing, Failure, fail};
 use crate::printer::Printer;
 use pgattest_sinks::alert::{Webhook, WebhookOptions};
 use pgattest_trail::detect::deliver::File;
 use pgattest_trail::detect::engine::Memory;
 use pgattest_trail::detect::outbox::Outbox;
-use pgattest_trail::detect::{Alert, Engine, Place, Rule, replay, shipped, watch};
-use std::path::{Path, PathBuf};
+use pgattest_trail::detect::{Alert, Engine, Place, Rule, replay, watch};
 
 pub(crate) fn run(arguments: &TrailDetectArgs, printer: &Printer) -> Result<u8, Failure> {
     let rules = rules(arguments)?;
@@ -66,22 +66,8 @@ pub(crate) fn run(arguments: &TrailDetectArgs, printer: &Printer) -> Result<u8, 
 
 /// The shipped rules, with the user's own in place of those of the same name.
 fn rules(arguments: &TrailDetectArgs) -> Result<Vec<Rule>, Failure> {
-    let mut own = Vec::new();
-    for directory in &arguments.rules {
-        own.extend(Rule::of_directory(directory)?);
-    }
-    let mut rules = shipped::rules()?;
-    rules.retain(|rule| own.iter().all(|own| own.id != rule.id));
-    rules.extend(own);
-    if let Some(unknown) = arguments
-        .only
-        .iter()
-        .find(|only| rules.iter().all(|rule| rule.id != **only))
-    {
-        let names: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-        return Err(fail(format!("there is no rule `{unknown}`"))
-            .hint(format!("there are: {}", names.join(", "))));
-    }
+    let mut rules = detecting::rules(&arguments.rules)?;
+    detecting::known(&rules, &arguments.only)?;
     if !arguments.only.is_empty() {
         rules.retain(|rule| arguments.only.contains(&rule.id));
     }
@@ -95,7 +81,7 @@ fn check(rules: &[Rule], printer: &Printer) -> Result<u8, Failure> {
         examples += rule.examples.len();
         match rule.check_examples() {
             Ok(()) => {
-                printer.result(&format!("{}: {} examples\n", rule.id, rule.examples.len()))?
+                printer.result(&format!("{}: {} examples\n", rule.id, rule.examples.len()))?;
             }
             Err(reason) => {
                 wrong += 1;
@@ -153,7 +139,7 @@ fn test(
         let state = arguments
             .state
             .clone()
-            .unwrap_or_else(|| state_beside(journal));
+            .unwrap_or_else(|| detecting::state_beside(journal));
         watch::leave_test(&state, &watch::alert_leaf(&attempt))?;
         printer.note(&format!(
             "left in {} for the collector, which seals it in the journal",
@@ -161,11 +147,4 @@ fn test(
         ));
     }
     Ok(u8::from(failed))
-}
-
-/// Where the collector's rules keep their state when nothing else is said.
-fn state_beside(journal: &Path) -> PathBuf {
-    let mut name = journal.file_name().unwrap_or_default().to_owned();
-    name.push(".detect");
-    journal.with_file_name(name)
 }

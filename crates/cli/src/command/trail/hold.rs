@@ -8,6 +8,7 @@ use crate::printer::Printer;
 use pgattest_archive::query::render::timestamp;
 use pgattest_model::ident::visible;
 use pgattest_trail::{JournalReader, Leaf};
+use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &TrailHoldArgs, printer: &Printer) -> Result<u8, Failure> {
     let Some(dir) = &arguments.journal else {
@@ -18,8 +19,9 @@ pub(crate) fn run(arguments: &TrailHoldArgs, printer: &Printer) -> Result<u8, Fa
         HoldCommand::List => {
             let mut text = String::new();
             for hold in in_force.active() {
-                text += &format!(
-                    "{}  since {}  {}\n",
+                let _ = writeln!(
+                    text,
+                    "{}  since {}  {}",
                     visible(&hold.name),
                     timestamp(hold.since),
                     visible(&hold.reason)

@@ -7,6 +7,7 @@ use crate::printer::Printer;
 use pgattest_archive::hold::Holds;
 use pgattest_archive::retain::{self, Retention, below, bound, not_held};
 use pgattest_trail::{JournalReader, Leaf};
+use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, Failure> {
     let retention = Retention {
@@ -45,7 +46,11 @@ pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, F
         // By what the journal no longer has: an interrupted run goes on here.
         let (oldest, _) = JournalReader::open(&arguments.journal)?.oldest()?;
         let removed = retain::prune(&archive, oldest)?;
-        text += &format!("{} files were removed from the archive\n", removed.len());
+        let _ = writeln!(
+            text,
+            "{} files were removed from the archive",
+            removed.len()
+        );
     }
     printer.result(&text)?;
     Ok(crate::CLEAN)
@@ -91,8 +96,9 @@ fn would_go(
         let archive = named(root, arguments.instance.as_deref())?;
         for batch in below(&archive, record)? {
             for (name, size) in &batch.parts {
-                text += &format!(
-                    "{}, {size} bytes, would go with them\n",
+                let _ = writeln!(
+                    text,
+                    "{}, {size} bytes, would go with them",
                     archive.full_path(name)
                 );
             }

@@ -1,26 +1,32 @@
 //! `pgattest trail run`.
 
 use crate::args::TrailRunArgs;
-use crate::collecting::{keys, serve, watch};
+use crate::collecting::{detecting, keys, serve, watch};
 use crate::failure::{Failure, fail};
 use crate::home::Home;
 use crate::printer::Printer;
 use crate::trail_file::{self, TrailFile};
+use pgattest_anchor::AnchorTask;
+use pgattest_archive::task::ArchiveTask;
 use pgattest_model::ident::visible;
 use pgattest_sinks::{Delivery, Options};
 use pgattest_trail::capture::Capture;
-use pgattest_trail::operate::{Importance, Metrics, Stop, Task, Teller};
+use pgattest_trail::operate::{Importance, InboxTask, Metrics, Stop, Task, Teller};
 use pgattest_trail::{Journal, JournalOptions};
 use std::sync::Arc;
 
 pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Failure> {
+    if arguments.schema {
+        printer.result(&trail_file::schema()?)?;
+        return Ok(crate::CLEAN);
+    }
     let file = configuration(arguments)?;
     let keys = keys::load(&file.keys, printer)?;
     let stop = Stop::default();
     let metrics = Metrics::default();
     let seed = keys.signing;
     let journal = file.journal.clone();
-    let mut tasks: Vec<Box<dyn Task>> = Vec::new();
+    let mut tasks: Vec<Box<dyn Task>> = vec![Box::new(InboxTask)];
     for (name, sink) in &file.sink {
         let options = Options::new(file.instance.as_str());
         tasks.push(Box::new(Delivery::new(
@@ -28,6 +34,15 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
             Arc::new(sink.clone()),
             options,
         )));
+    }
+    if let Some(detect) = &file.detect {
+        tasks.push(Box::new(detecting::task(detect, &file.journal)?));
+    }
+    if let Some(archive) = &file.archive {
+        tasks.push(Box::new(ArchiveTask::new(archive, &file.instance)));
+    }
+    if let Some(seal) = &file.seal {
+        tasks.push(Box::new(AnchorTask::new(seal.clone())));
     }
     let capture = Capture {
         instance: file.instance.clone(),
@@ -44,7 +59,7 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
         first_leaves: keys.leaves,
         config: file.capture.clone(),
     };
-    let server = serve::start(file.operate.listen, stop.clone(), metrics.clone())?;
+    let server = serve::start(file.operate.listen, stop, metrics.clone())?;
     let progress = watch::Progress::start(printer, &metrics);
     let ended = capture.run();
     progress.finish();
