@@ -23,6 +23,7 @@
 //! and what any of them finds is cut. What the rules cannot see: a secret of which no word tells (`SELECT f('x')`), a word that is
 //! put together (`'pass' || 'word'`) or written in escapes.
 
+mod clause;
 mod fields;
 mod inside;
 mod lex;
