@@ -1,5 +1,10 @@
 //! Free SQL sees exactly what the archive holds, and changes nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but does not see that helpers are tests"
+)]
+
 use pgattest_archive::make::{MakeOptions, catch_up};
 use pgattest_archive::record_list::Register;
 use pgattest_archive::{Archive, ArchiveError};
