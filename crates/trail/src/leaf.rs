@@ -253,4 +253,18 @@ impl Leaf {
             | Self::Alert { at, .. } => *at,
         }
     }
+
+    /// The same, of leaves that the collector makes at the moment when they are sealed. `None`: somebody hands it in, and it says when
+    /// what it tells of began, which may be long before.
+    pub fn sealed_at(&self) -> Option<i64> {
+        match self {
+            Self::Block(_)
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Heartbeat { .. }
+            | Self::Gap { .. }
+            | Self::Watermark { .. } => Some(self.at()),
+            _ => None,
+        }
+    }
 }

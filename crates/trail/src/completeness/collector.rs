@@ -65,11 +65,16 @@ impl Collector {
             other => {
                 // A journal whose beginning was not read goes on with a collector that runs.
                 self.running |= self.last.is_none();
-                self.lives(index, at, limit, findings);
+                // What others hand in may tell of a time long before, and is no sign of life at that time.
+                if other.sealed_at().is_some() {
+                    self.lives(index, at, limit, findings);
+                }
                 self.other(index, at, other, findings, events);
             }
         }
-        self.last = Some(Sign { at, leaf: index });
+        if leaf.sealed_at().is_some() || self.last.is_none() {
+            self.last = Some(Sign { at, leaf: index });
+        }
     }
 
     fn other(

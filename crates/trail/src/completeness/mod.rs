@@ -13,6 +13,7 @@
 //! | [`input`] | what is told beside the trail: settings, live sessions, row counts |
 //! | [`tracker`] | the engine |
 //! | [`sessions`] | line numbers, ends without a disconnection |
+//! | [`holes`] | missing line numbers, until records that come late fill them |
 //! | [`connections`] | how each connection ended |
 //! | [`auditing`] | when pgaudit or the log was weakened |
 //! | [`settings`] | which setting a record says was changed |
@@ -27,6 +28,7 @@ pub mod auditing;
 pub mod changes;
 pub mod collector;
 pub mod connections;
+mod holes;
 pub mod input;
 pub mod result;
 pub mod sessions;

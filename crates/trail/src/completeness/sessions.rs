@@ -1,9 +1,11 @@
 //! Line numbers: from 1, without a gap, by session and form of the log.
 
 use super::connections::Outcome;
+use super::holes::{Holes, MAYBE_BEFORE, hole};
 use super::result::{Finding, Kind, Population, Weight};
 use super::tracker::Seen;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many sessions that have ended are remembered, to recognise one that comes again.
@@ -28,7 +30,7 @@ pub struct Session {
     start: Option<i64>,
     pid: Option<u32>,
     who: String,
-    has_hole: bool,
+    holes: Holes,
     /// What is known of its connection.
     pub outcome: Outcome,
     /// Its end was counted already: it only logged a little more.
@@ -50,6 +52,14 @@ struct Reuse {
     finding: usize,
 }
 
+/// What is remembered of a session that has ended.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Ended {
+    /// Its last line number.
+    line: u64,
+    holes: Holes,
+}
+
 /// All sessions of one form of the log.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Sessions {
@@ -57,8 +67,8 @@ pub struct Sessions {
     open: BTreeMap<String, Session>,
     /// Which session a process has.
     processes: BTreeMap<u32, String>,
-    /// Ended ones: the last line number and whether one is missing, by identifier.
-    ended: BTreeMap<String, (u64, bool)>,
+    /// Ended ones, by identifier.
+    ended: BTreeMap<String, Ended>,
     ended_order: VecDeque<String>,
     /// Time of the first record of the form.
     begin: Option<i64>,
@@ -91,25 +101,23 @@ impl Sessions {
             let expected = known.line + 1;
             if line >= expected {
                 if line > expected {
-                    findings.push(hole(
-                        seen,
-                        session,
-                        &known.who,
-                        (expected, line - 1),
-                        Some(known.last),
-                    ));
+                    let lines = (expected, line - 1);
+                    let finding = hole(seen, session, &known.who, lines, Some(known.last));
                     population.missing_lines += line - expected;
-                    if !known.has_hole {
-                        known.has_hole = true;
-                        population.gapless -= 1;
-                    }
+                    population.gapless -= u64::from(!known.holes.any());
+                    known.holes.tell(finding, findings);
                 }
                 known.line = line;
             }
             known.note(seen);
             known.last = seen.at;
             if line < expected {
-                self.came_again(seen, session, line, expected - 1, findings);
+                if known.holes.fill(session, &known.who, line, findings) {
+                    population.missing_lines -= 1;
+                    population.gapless += u64::from(!known.holes.any());
+                } else {
+                    self.came_again(seen, session, line, expected - 1, findings);
+                }
             }
             return Told { restarted: false };
         }
@@ -140,25 +148,34 @@ impl Sessions {
             start,
             pid: seen.record.pid,
             who: seen.who(),
-            has_hole: false,
+            holes: Holes::default(),
             outcome: Outcome::default(),
             counted: false,
             worked: false,
         };
         known.note(seen);
-        let ended = self.ended.get(session).copied();
-        if let Some((last, has_hole)) = ended {
+        if let Some(ended) = self.ended.get_mut(session)
+            && ended.holes.fill(session, &known.who, line, findings)
+        {
+            // It is over all the same.
+            population.missing_lines -= 1;
+            population.gapless += u64::from(!ended.holes.any());
+            return Told { restarted: false };
+        }
+        let ended = self.ended.get(session).cloned();
+        if let Some(Ended { line: last, holes }) = ended {
             known.counted = true;
-            known.has_hole = has_hole;
+            known.holes = holes;
             known.line = line.max(last);
+            let had_hole = known.holes.any();
             if line <= last {
                 self.came_again(seen, session, line, last, findings);
             } else if line > last + 1 {
                 // A process may log a little after its disconnection, but not skip a number.
-                findings.push(hole(seen, session, &known.who, (last + 1, line - 1), None));
+                let finding = hole(seen, session, &known.who, (last + 1, line - 1), None);
                 population.missing_lines += line - 1 - last;
-                population.gapless -= u64::from(!has_hole);
-                known.has_hole = true;
+                population.gapless -= u64::from(!had_hole);
+                known.holes.tell(finding, findings);
             }
         } else {
             population.sessions += 1;
@@ -221,24 +238,20 @@ impl Sessions {
         findings: &mut Vec<Finding>,
     ) {
         let begin = self.begin.map(|begin| begin.div_euclid(1000));
-        match (known.start, begin) {
-            (Some(start), Some(begin)) if start < begin => {
-                population.began_before += 1;
-                return;
-            }
-            (Some(start), Some(begin)) if start > begin => {
-                findings.push(hole(seen, session, &known.who, (1, line - 1), None));
-            }
-            _ => {
-                let mut finding = hole(seen, session, &known.who, (1, line - 1), None);
-                finding.weight = Weight::Suspicion;
-                finding.detail.push_str(
-                    "; the session began in the second in which this log does, so they may have been logged before it",
-                );
-                findings.push(finding);
-            }
+        let since = known
+            .start
+            .zip(begin)
+            .map(|(start, begin)| start.cmp(&begin));
+        if since == Some(Ordering::Less) {
+            population.began_before += 1;
+            return;
         }
-        known.has_hole = true;
+        let mut finding = hole(seen, session, &known.who, (1, line - 1), None);
+        if since != Some(Ordering::Greater) {
+            finding.weight = Weight::Suspicion;
+            finding.detail.push_str(MAYBE_BEFORE);
+        }
+        known.holes.tell(finding, findings);
         population.gapless -= 1;
         population.missing_lines += line - 1;
     }
@@ -375,7 +388,13 @@ impl Sessions {
         }
         if self
             .ended
-            .insert(key.to_owned(), (session.line, session.has_hole))
+            .insert(
+                key.to_owned(),
+                Ended {
+                    line: session.line,
+                    holes: session.holes.clone(),
+                },
+            )
             .is_none()
         {
             self.ended_order.push_back(key.to_owned());
@@ -464,40 +483,6 @@ impl Session {
     fn is_refused(&self) -> bool {
         self.outcome.fatal && !self.was_let_in()
     }
-}
-
-fn hole(
-    seen: &Seen<'_>,
-    session: &str,
-    who: &str,
-    lines: (u64, u64),
-    after: Option<At>,
-) -> Finding {
-    let which = if lines.0 == lines.1 {
-        format!("line {} of session {session}{who} is missing", lines.0)
-    } else {
-        format!(
-            "lines {} to {} of session {session}{who} are missing",
-            lines.0, lines.1
-        )
-    };
-    let place = match after {
-        Some(after) => format!(
-            "between record {} and record {}",
-            after.record, seen.at.record
-        ),
-        None => format!("before record {}", seen.at.record),
-    };
-    let mut finding = Finding::new(Kind::Hole, Weight::Loss, format!("{which}, {place}"));
-    seen.fill(&mut finding, session, lines);
-    if let Some(after) = after {
-        finding.records.insert(0, after.record);
-        finding.from = after.time;
-    } else {
-        finding.from = start_of(session).map(|start| start * 1000);
-    }
-    finding.count = lines.1 - lines.0 + 1;
-    finding
 }
 
 /// When a session began, in seconds since 1970: the first half of its identifier.

@@ -4,6 +4,7 @@ use super::auditing::Auditing;
 use super::changes::Written;
 use super::collector::Collector;
 use super::connections::Connections;
+use super::holes::settle;
 use super::input::Options;
 use super::result::{Completeness, Event, Finding, Kind, Population, Weight};
 use super::sessions::{At, Sessions};
@@ -328,6 +329,7 @@ impl Tracker {
             );
             Vec::new()
         };
+        settle(&mut state.findings);
         // By time, then by what shows it: the same input gives the same order.
         state.findings.sort_by(|one, other| {
             (one.from.or(one.to), &one.records, &one.leaves, one.kind).cmp(&(

@@ -58,7 +58,7 @@ pub fn status(dir: &Path, logs: Option<&Config>) -> Result<Status, JournalError>
     let mut place: BTreeMap<(u64, u64, String), usize> = BTreeMap::new();
     for leaf in reader.leaves(0) {
         let (_, leaf) = leaf?;
-        status.last_sign_of_life = at(&leaf).or(status.last_sign_of_life);
+        status.last_sign_of_life = leaf.sealed_at().or(status.last_sign_of_life);
         match leaf {
             Leaf::Block(block) => {
                 status.blocks += 1;
@@ -122,17 +122,4 @@ fn behind(config: &Config, ends: &[(FileId, u64)]) -> Option<u64> {
         }
     }
     Some(sum)
-}
-
-/// When a leaf was added.
-fn at(leaf: &Leaf) -> Option<i64> {
-    match leaf {
-        Leaf::Block(block) => Some(block.sealed_at),
-        Leaf::Start { at, .. }
-        | Leaf::Stop { at, .. }
-        | Leaf::Heartbeat { at }
-        | Leaf::Gap { at, .. }
-        | Leaf::Watermark { at, .. } => Some(*at),
-        _ => None,
-    }
 }

@@ -229,6 +229,49 @@ fn a_line_that_comes_again_is_told_once_for_a_run_of_them() {
 }
 
 #[test]
+fn records_that_come_late_fill_the_hole_that_they_left() {
+    // While the session goes on, and after its end, each in another order.
+    for behind in [12, 30] {
+        let mut log = Log::default();
+        log.session(1, 100, 10);
+        log.session(2, 101, 10);
+        let behind = behind.min(log.0.len());
+        let late: Vec<Made> = [6, 4, 7, 5].map(|at| log.0[at].clone()).to_vec();
+        let lines: Vec<u64> = late.iter().map(|made| made.line).collect();
+        assert_eq!(lines, [7, 5, 8, 6]);
+        for filled in 0..=4 {
+            let mut part = Log::default();
+            let kept = |(at, made): (usize, &Made)| (!(4..8).contains(&at)).then(|| made.clone());
+            part.0 = log.0.iter().enumerate().filter_map(kept).collect();
+            let at = (behind - 4).min(part.0.len());
+            part.0
+                .splice(at..at, late.iter().take(filled).cloned())
+                .for_each(drop);
+            let result = part.track(Options::default());
+            let missing: Vec<_> = result
+                .of(Kind::Hole)
+                .map(|hole| hole.lines.unwrap())
+                .collect();
+            let expected: &[(u64, u64)] = match filled {
+                0 => &[(5, 8)],
+                1 => &[(5, 6), (8, 8)],
+                2 => &[(6, 6), (8, 8)],
+                3 => &[(6, 6)],
+                _ => &[],
+            };
+            let mut missing = missing;
+            missing.sort_unstable();
+            assert_eq!(missing, expected, "{}", result.to_text());
+            assert_eq!(result.of(Kind::LineReuse).count(), 0);
+            let population = &result.populations["csvlog"];
+            assert_eq!(population.missing_lines, 4 - filled as u64);
+            let whole = u64::from(filled == 4);
+            assert_eq!(population.sessions - population.gapless, 1 - whole);
+        }
+    }
+}
+
+#[test]
 fn a_session_whose_process_is_another_ones_was_cut_off() {
     let mut log = Log::default();
     log.session(1, 100, 3);

@@ -296,7 +296,22 @@ fn a_running_collector_that_was_silent_shows_and_a_stopped_one_does_not() {
         .collect();
     assert_eq!(outages, [(2, 90, Some("asked")), (91, 99, None)]);
 
-    writer.note(&Leaf::Heartbeat { at: 102 * minute }).unwrap();
+    // What was begun long before and is finished now.
+    writer
+        .note(&Leaf::Archived {
+            at: minute,
+            file: "instance=main/dt=2026-01-01/r0-1.1of1.parquet".to_owned(),
+            sha256: "00".repeat(32),
+            first: 0,
+            count: 1,
+        })
+        .unwrap();
+    writer.note(&Leaf::Heartbeat { at: 100 * minute }).unwrap();
+    writer.commit().unwrap();
+    let found = verify_all(&journal).unwrap();
+    assert_eq!(found.clock_set_back, 0);
+
+    writer.note(&Leaf::Heartbeat { at: 103 * minute }).unwrap();
     writer.commit().unwrap();
     let report = report(&journal.dir());
     let found = problem(&report, ProblemKind::Silence);
