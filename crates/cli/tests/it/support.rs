@@ -43,7 +43,12 @@ impl Desk {
 
     /// The program with these arguments, to be started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = start(Path::new(env!("CARGO_BIN_EXE_pgattest")));
+        // `PGATTEST_BINARY`: another build of the same code, such as one with optimisation for a long test.
+        let program = std::env::var_os("PGATTEST_BINARY").map_or_else(
+            || PathBuf::from(env!("CARGO_BIN_EXE_pgattest")),
+            PathBuf::from,
+        );
+        let mut command = start(&program);
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -283,6 +288,13 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 /// The Python that `script/bootstrap` prepares.
 pub(crate) fn python() -> Command {
     let mut command = tool("python/bin/python");
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// The Python with `DuckDB` in it that `script/bootstrap` prepares.
+pub(crate) fn archive_python() -> Command {
+    let mut command = tool("python-archive/bin/python");
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }

@@ -1,0 +1,135 @@
+//! A server that logs everything, a load, and the collector as a process.
+
+use crate::support::{Desk, start};
+use pgattest_testkit::{Cluster, SUPERUSER_PASSWORD};
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Logs every statement, as the server and as pgaudit does.
+pub(super) fn server(rotation: &str) -> Cluster {
+    Cluster::hardened(15)
+        .setting("pgaudit.log", "read, write, ddl, role")
+        .setting("log_statement", "all")
+        .setting("log_rotation_size", rotation)
+        .start_blocking()
+        .unwrap()
+}
+
+/// Logs every statement once, without pgaudit: after the three records of its connection a session has one for each.
+pub(super) fn server_that_logs(rotation: &str) -> Cluster {
+    Cluster::hardened(15)
+        .setting("pgaudit.log", "none")
+        .setting("log_statement", "all")
+        .setting("log_timezone", "UTC")
+        .setting("log_rotation_size", rotation)
+        .start_blocking()
+        .unwrap()
+}
+
+#[track_caller]
+pub(super) fn statement(cluster: &Cluster, sql: &str) {
+    cluster.execute_blocking("postgres", sql).unwrap();
+}
+
+/// pgbench in the database `postgres`.
+pub(super) fn pgbench(cluster: &Cluster, arguments: &[&str]) -> Child {
+    start(&cluster.binaries().bin.join("pgbench"))
+        .args(arguments)
+        .args(["-h", &cluster.socket_dir().display().to_string()])
+        .args([
+            "-p",
+            &cluster.port().to_string(),
+            "-U",
+            "postgres",
+            "postgres",
+        ])
+        .env("PGPASSWORD", SUPERUSER_PASSWORD)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+pub(super) fn log_dir(cluster: &Cluster) -> PathBuf {
+    cluster.scratch_dir().join("log")
+}
+
+/// The collector's configuration: a journal and, beside the capture, an archive. Both are on the desk.
+pub(super) fn configure(desk: &Desk, cluster: &Cluster) {
+    let logs = log_dir(cluster).display().to_string();
+    desk.write(
+        "trail.toml",
+        format!(
+            "instance = \"main\"\njournal = \"journal\"\nkeys = \"home/keys\"\n\
+             [capture]\nlogs = [\"{logs}\"]\n\
+             [archive]\ndir = \"archive\"\nevery_minutes = 1\n"
+        ),
+    );
+}
+
+/// A collector as a process, killed at the latest when the test ends.
+pub(super) struct Collector(Child);
+
+impl Collector {
+    /// Begins to collect as `trail.toml` says.
+    pub(super) fn start(desk: &Desk) -> Self {
+        let child = desk
+            .command(&["trail", "run", "--config", "trail.toml"])
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(desk.path("collector.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// SIGKILL. That it had ended by itself is an error.
+    #[track_caller]
+    pub(super) fn kill(&mut self) {
+        let ended = self.0.try_wait().unwrap();
+        assert!(ended.is_none(), "the collector ended by itself: {ended:?}");
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a collector to the end of what was logged, and of what is to be archived.
+#[track_caller]
+pub(super) fn catch_up(desk: &Desk) {
+    desk.run(&["trail", "run", "--config", "trail.toml", "--once"])
+        .assert_code(0);
+}
+
+/// Waits for a state, with a deadline that only a fault reaches.
+#[track_caller]
+pub(super) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !reached() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        pause(Duration::from_millis(20));
+    }
+}
+
+/// Lets a moment pass: between two looks, or one that nobody chose.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what is waited for is the moment itself, or has no event to wait for"
+)]
+pub(super) fn pause(moment: Duration) {
+    std::thread::sleep(moment);
+}
