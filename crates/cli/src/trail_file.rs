@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
 
 /// What a collector captures, where its journal is, and where it ships to. Relative paths begin at the file's directory.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -41,6 +43,16 @@ pub(crate) struct TrailFile {
     /// How it is watched.
     #[serde(default)]
     pub(crate) operate: Operate,
+    /// What it was read from.
+    #[serde(skip)]
+    source: Source,
+}
+
+/// A file's text, to show what is wrong with it in its lines.
+#[derive(Clone, Debug, Default)]
+struct Source {
+    path: String,
+    text: String,
 }
 
 /// `[operate]`.
@@ -69,6 +81,7 @@ impl TrailFile {
             archive: None,
             seal: None,
             operate: Operate::default(),
+            source: Source::default(),
         }
     }
 
@@ -83,80 +96,188 @@ impl TrailFile {
 pub(crate) fn load(path: &Path) -> Result<TrailFile, Failure> {
     let text = std::fs::read_to_string(path)
         .doing(|| format!("the configuration {} could not be read", path.display()))
-        .or_hint("name it with --config FILE, or do without one: --logs DIR --journal DIR")?;
-    let shown = path.display().to_string();
-    let mut file: TrailFile = toml::from_str(&text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        Failure {
-            rendered: Some(show(
-                Level::ERROR,
-                error.message(),
-                None,
-                span,
-                &text,
-                &shown,
-            )),
-            ..fail(format!(
-                "the configuration {shown} is not right: {}",
-                error.message()
-            ))
-        }
-    })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    file.journal = folder.join(&file.journal);
-    file.keys = folder.join(&file.keys);
-    for dir in &mut file.capture.logs {
-        if dir.as_path() != Path::new("-") {
-            *dir = folder.join(&dir);
-        }
-    }
-    if let Some(archive) = &mut file.archive {
-        archive.dir = folder.join(&archive.dir);
-    }
-    if let Some(detect) = &mut file.detect {
-        detect.begin_at(folder);
-    }
+        .or_hint("name the file that `pgattest trail run` is given; docs/trail/trail.toml is one to begin with")?;
+    let source = Source {
+        path: path.display().to_string(),
+        text,
+    };
+    let mut file: TrailFile = toml::from_str(&source.text)
+        .map_err(|error| source.wrong(error.span().unwrap_or(0..0), error.message(), KNOWN))?;
+    file.source = source;
+    file.begin_at(path.parent().unwrap_or(Path::new("")));
     check(&file)?;
     Ok(file)
 }
 
+/// What to do about a key or a value that is not known.
+const KNOWN: &str = "docs/trail/run.md says what a trail.toml may have, docs/trail/sinks.md what each sink; `pgattest trail run --schema` \
+                     prints it for an editor";
+
 /// What the types do not say.
 fn check(file: &TrailFile) -> Result<(), Failure> {
+    let wrong = |keys: &[&str], message: &str, help: &str| {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let source = &file.source;
+        Err(source.wrong(source.span(&keys), message, help))
+    };
     if file.capture.logs.is_empty() {
-        return Err(fail("the configuration names no directory of logs")
-            .hint("write [capture] and logs = [\"/var/lib/postgresql/15/main/log\"]"));
+        return wrong(
+            &["capture", "logs"],
+            "the configuration names no directory of logs",
+            "write [capture] and logs = [\"/var/lib/postgresql/15/main/log\"]",
+        );
     }
     if file.keys.starts_with(&file.journal) {
-        return Err(
-            fail("the keys lie inside the journal: whoever copies it could sign it anew")
-                .hint("give `keys` a directory of its own"),
+        return wrong(
+            &["keys"],
+            "the keys lie inside the journal: whoever copies it could sign it anew",
+            "give `keys` a directory of its own",
         );
     }
     if file.detect.as_ref().is_some_and(Detect::has_no_place) {
-        return Err(fail("[detect] names no place that alerts go to").hint(
+        return wrong(
+            &["detect"],
+            "[detect] names no place that alerts go to",
             "write alert_files = [\"/var/log/pgattest/alerts.jsonl\"], or a [[detect.webhook]]",
-        ));
+        );
     }
     if let Some(fault) = file
         .archive
         .as_ref()
         .and_then(pgattest_archive::task::Config::fault)
     {
-        return Err(fail(format!("[archive] is not right: {fault}")));
+        return wrong(
+            &["archive"],
+            &format!("[archive] is not right: {fault}"),
+            "docs/trail/archive.md says what each number is for",
+        );
     }
-    if let Some(seal) = &file.seal {
-        seal.check()
-            .map_err(|problem| fail(format!("[seal] is not right: {problem}")))?;
+    if let Some(seal) = &file.seal
+        && let Err(problem) = seal.check()
+    {
+        return wrong(
+            &["seal"],
+            &format!("[seal] is not right: {problem}"),
+            "docs/trail/run.md has an example",
+        );
     }
     if let Some(address) = file.operate.listen
         && !address.ip().is_loopback()
     {
-        return Err(fail(format!(
-            "{address} is no loopback address: metrics are served to anybody who asks"
-        ))
-        .hint("listen on 127.0.0.1, and let a proxy that knows its clients stand in front"));
+        return wrong(
+            &["operate", "listen"],
+            &format!("{address} is no loopback address: metrics are served to anybody who asks"),
+            "listen on 127.0.0.1, and let a proxy that knows its clients stand in front",
+        );
     }
     Ok(())
+}
+
+impl TrailFile {
+    /// Refuses secrets that this process will never have, of one sink or of all and of the places of alerts.
+    pub(crate) fn refuse_missing_secrets(&self, only: Option<&Name>) -> Result<(), Failure> {
+        let sinks = self.sink.iter().flat_map(|(name, sink)| {
+            sink.secrets().into_iter().map(move |(keys, from)| {
+                let mut path = vec!["sink".to_owned(), name.to_string()];
+                path.extend(keys);
+                (Some(name), path, from)
+            })
+        });
+        let alerts = self.detect.iter().flat_map(Detect::secrets);
+        let all = sinks.chain(alerts.map(|(path, from)| (None, path, from)));
+        for (name, path, from) in all {
+            if (only.is_none() || name == only) && from.is_missing() {
+                return Err(self.source.wrong(
+                    self.source.span(&path),
+                    &format!("{from} is not set, and a secret is to be in it"),
+                    "set it where the collector is started (systemd: LoadCredential= with { file = .. }, or EnvironmentFile=)",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Relative paths begin at the file's directory.
+    fn begin_at(&mut self, folder: &Path) {
+        self.journal = folder.join(&self.journal);
+        self.keys = folder.join(&self.keys);
+        for dir in &mut self.capture.logs {
+            if dir.as_path() != Path::new("-") {
+                *dir = folder.join(&dir);
+            }
+        }
+        for sink in self.sink.values_mut() {
+            sink.begin_at(folder);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.dir = folder.join(&archive.dir);
+        }
+        if let Some(detect) = &mut self.detect {
+            detect.begin_at(folder);
+        }
+    }
+}
+
+impl Source {
+    /// What is wrong, in the file's own lines, and what to do.
+    fn wrong(&self, span: Range<usize>, message: &str, help: &str) -> Failure {
+        let shown = show(
+            Level::ERROR,
+            message,
+            Some(help),
+            span,
+            &self.text,
+            &self.path,
+        );
+        Failure {
+            rendered: Some(shown),
+            ..fail(format!(
+                "the configuration {} is not right: {message}",
+                self.path
+            ))
+        }
+    }
+
+    /// Where the value behind these keys is; of the longest beginning of them that the file has.
+    fn span(&self, keys: &[String]) -> Range<usize> {
+        let Ok(table) = DeTable::parse(&self.text) else {
+            return 0..0;
+        };
+        let mut found = 0..0;
+        let mut at = table
+            .get_ref()
+            .iter()
+            .find(|(name, _)| keys.first().is_some_and(|key| name.get_ref() == key));
+        let mut rest = keys.iter().skip(1);
+        while let Some((name, value)) = at {
+            found = if value.get_ref().is_table() || value.get_ref().is_array() {
+                name.span()
+            } else {
+                value.span()
+            };
+            let Some(key) = rest.next() else {
+                return value.span();
+            };
+            let mut value = value.get_ref();
+            let mut key = key;
+            // A list of tables: the number of the one, and then what is in it.
+            if let (DeValue::Array(list), Ok(index)) = (value, key.parse::<usize>()) {
+                let Some(one) = list.get(index) else {
+                    return found;
+                };
+                found = one.span();
+                value = one.get_ref();
+                match rest.next() {
+                    Some(next) => key = next,
+                    None => return found,
+                }
+            }
+            at = value
+                .as_table()
+                .and_then(|table| table.iter().find(|(name, _)| name.get_ref() == key));
+        }
+        found
+    }
 }
 
 /// The JSON schema, for editors.

@@ -1,5 +1,6 @@
 //! The sinks of a configuration: `[sink.NAME]`, with a `kind`.
 
+use crate::secret::SecretFrom;
 use crate::sink::{OpenError, Sink, Task};
 use crate::{cloudwatch, datadog, file, kafka, otlp, relp, s3, splunk, stdout, syslog};
 use schemars::JsonSchema;
@@ -86,6 +87,53 @@ impl Config {
             Self::S3(_) => "s3",
             Self::Otlp(_) => "otlp",
             Self::Kafka(_) => "kafka",
+        }
+    }
+
+    /// Where its secrets are, each with the keys that lead to it.
+    pub fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
+        let own = |key: &str| vec![key.to_owned()];
+        match self {
+            Self::Datadog(config) => {
+                let mut secrets = config.http.secrets();
+                secrets.push((own("api_key"), &config.api_key));
+                secrets
+            }
+            Self::SplunkHec(config) => {
+                let mut secrets = config.http.secrets();
+                secrets.push((own("token"), &config.token));
+                secrets
+            }
+            Self::Otlp(config) => {
+                let headers = config
+                    .secret_headers
+                    .iter()
+                    .map(|(name, from)| (vec!["secret_headers".to_owned(), name.clone()], from));
+                config.http.secrets().into_iter().chain(headers).collect()
+            }
+            Self::Kafka(config) => config
+                .sasl
+                .iter()
+                .map(|sasl| {
+                    (
+                        vec!["sasl".to_owned(), "password".to_owned()],
+                        &sasl.password,
+                    )
+                })
+                .collect(),
+            Self::Stdout(_)
+            | Self::File(_)
+            | Self::Syslog(_)
+            | Self::Relp(_)
+            | Self::Cloudwatch(_)
+            | Self::S3(_) => Vec::new(),
+        }
+    }
+
+    /// Relative paths of files that it writes begin here.
+    pub fn begin_at(&mut self, folder: &std::path::Path) {
+        if let Self::File(config) = self {
+            config.path = folder.join(&config.path);
         }
     }
 

@@ -37,6 +37,15 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
+    /// Where its secrets are, each with the keys that lead to it from the table that has `http`.
+    pub(crate) fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
+        let keys = || vec!["http".to_owned(), "proxy_credentials".to_owned()];
+        self.proxy_credentials
+            .iter()
+            .map(|from| (keys(), from))
+            .collect()
+    }
+
     /// A client. It follows no redirect: a secret in a header goes where the configuration says, nowhere else.
     pub(crate) fn client(&self) -> Result<reqwest::Client, OpenError> {
         let mut builder = reqwest::Client::builder()

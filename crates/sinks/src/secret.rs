@@ -17,6 +17,14 @@ pub enum SecretFrom {
 }
 
 impl SecretFrom {
+    /// Whether it will never be there: a variable that this process was not given. A file may come.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Env(name) => std::env::var_os(name).is_none(),
+            Self::File(_) => false,
+        }
+    }
+
     /// Reads it.
     pub fn read(&self) -> Result<Secret, OpenError> {
         let text = match self {

@@ -1,6 +1,7 @@
 //! `[detect]` of `trail.toml`: rules over what is sealed, and where their alerts go.
 
 use crate::failure::{Doing, Failure, OrHint, fail};
+use pgattest_sinks::SecretFrom;
 use pgattest_sinks::alert::{Webhook, WebhookOptions};
 use pgattest_trail::detect::deliver::{File, Lines};
 use pgattest_trail::detect::watch::{DetectTask, Prover, Watch, WatchError};
@@ -20,7 +21,7 @@ pub(crate) struct Detect {
     /// The `id`s of rules that do not look.
     without: Vec<String>,
     /// Where the rules' memory is, and the alerts that are still to be delivered. Without it: beside the journal, `JOURNAL.detect`.
-    state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     /// Files that get a JSON line for each alert.
     alert_files: Vec<PathBuf>,
     /// A JSON line for each alert on standard output.
@@ -40,12 +41,33 @@ impl Detect {
         }
     }
 
+    /// The rules that look.
+    pub(crate) fn rules(&self) -> Result<Vec<Rule>, Failure> {
+        let mut rules = rules(&self.rules)?;
+        known(&rules, &self.without)?;
+        rules.retain(|rule| !self.without.contains(&rule.id));
+        Ok(rules)
+    }
+
+    /// Where secrets are, with the keys that name them in the file.
+    pub(crate) fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
+        let mut secrets = Vec::new();
+        for (index, options) in self.webhook.iter().enumerate() {
+            for (key, from) in options.secrets() {
+                let mut path = vec!["detect".to_owned(), "webhook".to_owned(), index.to_string()];
+                path.extend(key);
+                secrets.push((path, from));
+            }
+        }
+        secrets
+    }
+
     /// Whether an alert would go nowhere.
     pub(crate) fn has_no_place(&self) -> bool {
         self.alert_files.is_empty() && !self.stdout && self.webhook.is_empty()
     }
 
-    fn places(&self) -> Result<Vec<Box<dyn Place>>, Failure> {
+    pub(crate) fn places(&self) -> Result<Vec<Box<dyn Place>>, Failure> {
         let mut places: Vec<Box<dyn Place>> = Vec::new();
         for path in &self.alert_files {
             places.push(Box::new(File::new(path)));
@@ -65,9 +87,7 @@ impl Detect {
 
 /// The part of the collector that watches by rules. What is wrong with them is said before anything is captured.
 pub(crate) fn task(detect: &Detect, journal: &Path) -> Result<DetectTask, Failure> {
-    let mut rules = rules(&detect.rules)?;
-    known(&rules, &detect.without)?;
-    rules.retain(|rule| !detect.without.contains(&rule.id));
+    let rules = detect.rules()?;
     detect.places()?;
     let state = detect
         .state

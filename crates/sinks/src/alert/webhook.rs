@@ -36,6 +36,20 @@ pub struct WebhookOptions {
     pub http: HttpOptions,
 }
 
+impl WebhookOptions {
+    /// Where its secrets are, each with the keys that lead to it.
+    pub fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
+        let own = [
+            ("secret", &self.secret),
+            ("authorization", &self.authorization),
+        ];
+        own.into_iter()
+            .filter_map(|(key, from)| Some((vec![key.to_owned()], from.as_ref()?)))
+            .chain(self.http.secrets())
+            .collect()
+    }
+}
+
 /// A webhook, open.
 pub struct Webhook {
     name: String,

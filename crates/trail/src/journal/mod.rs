@@ -27,7 +27,7 @@ mod tiles;
 mod writer;
 
 pub use error::JournalError;
-pub use prune::Pruning;
+pub use prune::{Pruning, remove_pruned};
 pub use reader::{JournalReader, Leaves};
 pub use sender::LeafSender;
 pub use writer::{Journal, JournalOptions};

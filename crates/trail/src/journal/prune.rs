@@ -2,15 +2,20 @@
 
 use super::recovery::write_cache;
 use super::segment::{SEGMENTS, each_segment, first_block};
+use super::state::PrunedTo;
 use super::writer::{Journal, now};
 use super::{JournalError, JournalReader};
 use crate::leaf::{BlockLeaf, Leaf};
+use pgattest_evidence::disk::Disk;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The file that says which leaf says what was pruned.
 pub(super) const HINT: &str = "pruned";
 
 /// What a pruning came to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pruning {
     /// The first leaf whose payload is still there.
     pub oldest_leaf: u64,
@@ -33,91 +38,160 @@ impl Journal {
         retention_days: u32,
     ) -> Result<Option<Pruning>, JournalError> {
         self.commit()?;
-        if let Some(hold) = self.holds().next() {
-            return Err(JournalError::Refused {
-                what: "to prune",
-                reason: format!("the legal hold `{}` is in force", hold.escape_debug()),
-            });
-        }
-        let Some((leaf, block)) = self.first_kept(before_leaf)? else {
+        self.refuse_held()?;
+        let Some(leaf) = JournalReader::open(&self.dir)?.pruning(before_leaf, retention_days)?
+        else {
             return Ok(None);
         };
-        if self
-            .state
-            .pruned
-            .is_some_and(|before| block.first_record <= before.oldest_record)
-            || block.block == 0
-        {
-            return Ok(None);
-        }
-        self.note_any(&Leaf::Pruned {
-            at: now(),
-            oldest_leaf: leaf,
-            oldest_record: block.first_record,
-            retention_days,
-        })?;
+        self.note(&leaf)?;
         self.commit()?;
-        let (segments, bytes) = self.finish_pruning()?;
-        Ok(Some(Pruning {
-            oldest_leaf: leaf,
-            oldest_record: block.first_record,
-            segments,
-            bytes,
-        }))
+        self.finish_pruning()
     }
 
-    /// Removes what the last leaf about it says was pruned and is still there: how many segments, and their bytes.
-    pub(super) fn finish_pruning(&mut self) -> Result<(u64, u64), JournalError> {
-        let Some(pruned) = self.state.pruned else {
-            return Ok((0, 0));
-        };
-        write_cache(
-            &self.disk,
-            &self.dir,
-            HINT,
-            format!("{}\n", pruned.leaf).as_bytes(),
-        )?;
-        let reader = JournalReader::open(&self.dir)?;
-        let Leaf::Block(oldest) = reader.entry(pruned.oldest_leaf)?.leaf else {
-            return Ok((0, 0));
-        };
-        let Some(kept) = first_block(&oldest.segment) else {
-            return Ok((0, 0));
-        };
-        let (mut segments, mut bytes) = (0, 0);
-        each_segment(&self.dir, |number, path| {
-            if number < kept {
-                let length = path.metadata().map_or(0, |metadata| metadata.len());
-                self.disk
-                    .step("remove", path, || std::fs::remove_file(path))?;
-                segments += 1;
-                bytes += length;
-            }
-            Ok(())
-        })?;
-        if segments > 0 {
-            self.disk.sync_folder(&self.dir.join(SEGMENTS))?;
+    /// Removes what the last leaf about it says was pruned and is still there.
+    pub(super) fn finish_pruning(&mut self) -> Result<Option<Pruning>, JournalError> {
+        match self.state.pruned {
+            Some(pruned) => finish(&self.disk, &self.dir, pruned),
+            None => Ok(None),
         }
-        Ok((segments, bytes))
+    }
+
+    /// Refuses a leaf that says what was not so, or may not be.
+    pub(super) fn refuse_pruning(
+        &self,
+        oldest_leaf: u64,
+        oldest_record: u64,
+    ) -> Result<(), JournalError> {
+        self.refuse_held()?;
+        let reader = JournalReader::open(&self.dir)?;
+        let begins_a_segment = match reader.entry(oldest_leaf)?.leaf {
+            Leaf::Block(block) => {
+                block.first_record == oldest_record
+                    && first_block(&block.segment) == Some(block.block)
+            }
+            _ => false,
+        };
+        if begins_a_segment {
+            return Ok(());
+        }
+        Err(JournalError::Refused {
+            what: "to prune",
+            reason: format!("leaf {oldest_leaf} begins no segment with record {oldest_record}"),
+        })
+    }
+
+    fn refuse_held(&self) -> Result<(), JournalError> {
+        match self.holds().next() {
+            None => Ok(()),
+            Some(hold) => Err(JournalError::Refused {
+                what: "to prune",
+                reason: format!("the legal hold `{}` is in force", hold.escape_debug()),
+            }),
+        }
+    }
+}
+
+impl JournalReader {
+    /// The leaf that says that blocks before this leaf are pruned: of whole segments only, never the last one. `None`: no whole
+    /// segment lies before it, or none that was not pruned before. To be handed to the journal's writer.
+    pub fn pruning(
+        &self,
+        before_leaf: u64,
+        retention_days: u32,
+    ) -> Result<Option<Leaf>, JournalError> {
+        let (oldest, _) = self.oldest()?;
+        Ok(match self.first_kept(before_leaf)? {
+            Some((leaf, block)) if block.block > 0 && block.first_record > oldest => {
+                Some(Leaf::Pruned {
+                    at: now(),
+                    oldest_leaf: leaf,
+                    oldest_record: block.first_record,
+                    retention_days,
+                })
+            }
+            _ => None,
+        })
     }
 
     /// The first block of the segment that the first block at or after this leaf is in; of the last segment when there is none.
     fn first_kept(&self, before_leaf: u64) -> Result<Option<(u64, BlockLeaf)>, JournalError> {
-        let reader = JournalReader::open(&self.dir)?;
-        let blocks_before = if before_leaf < reader.size() {
-            reader.entry(before_leaf)?.blocks
-        } else {
-            self.state.blocks
-        };
-        let Some(last) = self.state.blocks.checked_sub(1) else {
+        let Some(last_leaf) = self.size().checked_sub(1) else {
             return Ok(None);
         };
-        let Some((_, block)) = reader.find_block(blocks_before.min(last))? else {
+        let end = self.entry(last_leaf)?;
+        let blocks = end.blocks + u64::from(matches!(end.leaf, Leaf::Block(_)));
+        let Some(last) = blocks.checked_sub(1) else {
+            return Ok(None);
+        };
+        let before = if before_leaf <= last_leaf {
+            self.entry(before_leaf)?.blocks
+        } else {
+            blocks
+        };
+        let Some((_, block)) = self.find_block(before.min(last))? else {
             return Ok(None);
         };
         match first_block(&block.segment) {
-            Some(first) => reader.find_block(first),
+            Some(first) => self.find_block(first),
             None => Ok(None),
         }
     }
+}
+
+/// Removes the files that a durable [`Leaf::Pruned`], at or after this leaf, says are not needed. For who handed it to the writer; what
+/// a kill leaves is removed when the journal is opened.
+pub fn remove_pruned(dir: &Path, from: u64) -> Result<Option<Pruning>, JournalError> {
+    let reader = JournalReader::open(dir)?;
+    let mut pruned = None;
+    for leaf in reader.leaves(from) {
+        if let (
+            leaf,
+            Leaf::Pruned {
+                oldest_leaf,
+                oldest_record,
+                ..
+            },
+        ) = leaf?
+        {
+            pruned = Some(PrunedTo {
+                leaf,
+                oldest_leaf,
+                oldest_record,
+            });
+        }
+    }
+    match pruned {
+        Some(pruned) => finish(&Disk::default(), dir, pruned),
+        None => Ok(None),
+    }
+}
+
+fn finish(disk: &Disk, dir: &Path, pruned: PrunedTo) -> Result<Option<Pruning>, JournalError> {
+    write_cache(disk, dir, HINT, format!("{}\n", pruned.leaf).as_bytes())?;
+    let reader = JournalReader::open(dir)?;
+    let Leaf::Block(oldest) = reader.entry(pruned.oldest_leaf)?.leaf else {
+        return Ok(None);
+    };
+    let Some(kept) = first_block(&oldest.segment) else {
+        return Ok(None);
+    };
+    let (mut segments, mut bytes) = (0, 0);
+    each_segment(dir, |number, path| {
+        if number < kept {
+            let length = path.metadata().map_or(0, |metadata| metadata.len());
+            disk.step("remove", path, || std::fs::remove_file(path))?;
+            segments += 1;
+            bytes += length;
+        }
+        Ok(())
+    })?;
+    if segments > 0 {
+        disk.sync_folder(&dir.join(SEGMENTS))?;
+    }
+    Ok(Some(Pruning {
+        oldest_leaf: pruned.oldest_leaf,
+        oldest_record: pruned.oldest_record,
+        segments,
+        bytes,
+    }))
 }

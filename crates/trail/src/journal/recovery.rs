@@ -34,6 +34,25 @@ pub(super) struct Recovered {
 }
 
 /// Makes the journal's folder and takes its lock.
+/// Whether somebody has the journal open for writing. Makes nothing.
+pub(super) fn is_locked(dir: &Path) -> Result<bool, JournalError> {
+    let path = dir.join("lock");
+    let failed = |source| JournalError::Disk {
+        action: "lock",
+        path: path.clone(),
+        source,
+    };
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(failed)?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 pub(super) fn lock(disk: &Disk, dir: &Path) -> Result<File, JournalError> {
     disk.create_folders(dir)?;
     let path = dir.join("lock");

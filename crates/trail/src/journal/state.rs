@@ -46,6 +46,12 @@ impl State {
         }
     }
 
+    /// Whether everything before this record was pruned already.
+    pub(crate) fn is_pruned_to(&self, oldest_record: u64) -> bool {
+        self.pruned
+            .is_some_and(|before| oldest_record <= before.oldest_record)
+    }
+
     /// Counts a leaf. The error says why it cannot be the next one.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Result<(), String> {
         if (entry.before, entry.blocks) != (self.records, self.blocks) {

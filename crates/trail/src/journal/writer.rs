@@ -87,6 +87,11 @@ impl Journal {
         Self::open_on(Disk::with_hook(hook), dir, key, options)
     }
 
+    /// Whether somebody writes to it now. Needs no key, and makes nothing.
+    pub fn is_written_to(dir: &Path) -> Result<bool, JournalError> {
+        recovery::is_locked(dir)
+    }
+
     fn open_on(
         disk: Disk,
         dir: &Path,
@@ -138,10 +143,23 @@ impl Journal {
         self.add(&entry, &bytes)
     }
 
-    /// Adds another leaf.
+    /// Adds another leaf. [`Leaf::Pruned`] as [`JournalReader::pruning`](super::JournalReader::pruning) made it, whose files then
+    /// [`remove_pruned`](super::remove_pruned) removes once it is durable.
     pub fn note(&mut self, leaf: &Leaf) -> Result<(), JournalError> {
         self.refuse_broken()?;
-        if matches!(leaf, Leaf::Block(_) | Leaf::Pruned { .. }) {
+        if let Leaf::Pruned {
+            oldest_leaf,
+            oldest_record,
+            ..
+        } = leaf
+        {
+            if self.state.is_pruned_to(*oldest_record) {
+                // Said already: by an attempt whose end was not seen.
+                return Ok(());
+            }
+            self.refuse_pruning(*oldest_leaf, *oldest_record)?;
+        }
+        if matches!(leaf, Leaf::Block(_)) {
             return Err(JournalError::Refused {
                 what: "the leaf",
                 reason: "the journal writes leaves of this kind itself".to_owned(),

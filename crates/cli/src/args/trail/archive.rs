@@ -1,4 +1,4 @@
-use crate::args::HomeArgs;
+use super::place::{TrailConfigArgs, TrailKeysArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -7,10 +7,12 @@ use std::path::PathBuf;
 pub(crate) struct ArchivePlace {
     /// The archive's directory
     #[arg(long, value_name = "DIR")]
-    pub(crate) archive: PathBuf,
-    /// The instance's name [default: the only one that there is, else `main`]
+    pub(crate) archive: Option<PathBuf>,
+    /// The instance's name [default: the configuration's, else the only one that there is, else `main`]
     #[arg(long, value_name = "NAME")]
     pub(crate) instance: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
 }
 
 #[derive(Args, Debug)]
@@ -21,7 +23,7 @@ pub(crate) struct ArchivePlace {
 pub(crate) struct TrailArchiveArgs {
     /// The journal's directory
     #[arg(long, value_name = "DIR")]
-    pub(crate) journal: PathBuf,
+    pub(crate) journal: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: ArchivePlace,
     /// Read every file and compare it with what was recorded; change nothing
@@ -40,5 +42,5 @@ pub(crate) struct TrailArchiveArgs {
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) file_size: u64,
     #[command(flatten)]
-    pub(crate) home: HomeArgs,
+    pub(crate) keys: TrailKeysArgs,
 }

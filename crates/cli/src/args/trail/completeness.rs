@@ -1,9 +1,12 @@
+use super::place::TrailConfigArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Where records come from: a journal, or log files as they are.
 #[derive(Args, Debug)]
 pub(crate) struct TrailRecordsArgs {
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
     /// The journal's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,

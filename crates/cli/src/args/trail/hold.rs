@@ -1,4 +1,4 @@
-use crate::args::HomeArgs;
+use super::place::{TrailConfigArgs, TrailKeysArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -13,7 +13,9 @@ pub(crate) struct TrailHoldArgs {
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) journal: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) home: HomeArgs,
+    pub(crate) config: TrailConfigArgs,
+    #[command(flatten)]
+    pub(crate) keys: TrailKeysArgs,
 }
 
 #[derive(Debug, Subcommand)]

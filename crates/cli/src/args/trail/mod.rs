@@ -4,6 +4,7 @@ mod archive;
 mod completeness;
 mod detect;
 mod hold;
+mod place;
 mod proof;
 mod prune;
 mod query;
@@ -12,12 +13,13 @@ mod sinks;
 mod status;
 mod verify;
 
-pub(crate) use archive::{ArchivePlace, TrailArchiveArgs};
+pub(crate) use archive::TrailArchiveArgs;
 pub(crate) use completeness::{
     Answer as CompletenessFormat, TrailCompletenessArgs, TrailRecordsArgs,
 };
 pub(crate) use detect::TrailDetectArgs;
 pub(crate) use hold::{HoldCommand, TrailHoldArgs};
+pub(crate) use place::{TrailConfigArgs, TrailKeysArgs};
 pub(crate) use proof::TrailProofArgs;
 pub(crate) use prune::TrailPruneArgs;
 pub(crate) use query::{Asked, QueryFormat, TrailQueryArgs};

@@ -1,3 +1,4 @@
+use super::place::TrailConfigArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -8,7 +9,9 @@ pub(crate) struct TrailProofArgs {
     pub(crate) record: u64,
     /// The journal's folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) journal: PathBuf,
+    pub(crate) journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
     /// Where to write the proof [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

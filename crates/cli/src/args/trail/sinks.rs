@@ -1,3 +1,4 @@
+use super::place::TrailConfigArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -8,10 +9,9 @@ use std::path::PathBuf;
 pub(crate) struct TrailSinksArgs {
     /// The journal's folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) journal: PathBuf,
-    /// The collector's configuration, with a table `[sink.NAME]` for each sink
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
     /// Send one canary to this sink and say what came back
     #[arg(
         long,

@@ -1,13 +1,13 @@
+use super::place::TrailConfigArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub(crate) struct TrailStatusArgs {
-    /// The collector's configuration, a trail.toml
-    #[arg(long, value_name = "FILE", required_unless_present = "journal")]
-    pub(crate) config: Option<PathBuf>,
-    /// Without a configuration: where the journal is
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
+    /// The journal's directory
+    #[arg(long, value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,
     /// How to say it
     #[arg(long, value_name = "FORMAT", default_value = "text")]

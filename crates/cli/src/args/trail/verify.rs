@@ -1,3 +1,4 @@
+use super::place::TrailConfigArgs;
 use clap::{Args, ValueEnum};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -8,18 +9,16 @@ use std::path::PathBuf;
 )]
 pub(crate) struct TrailVerifyArgs {
     /// The journal's folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        required_unless_present = "proof",
-        conflicts_with = "proof"
-    )]
+    #[arg(long, value_name = "DIR", conflicts_with = "proof")]
     pub(crate) journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
     /// Check the proof of one record, made by `trail proof`; no journal is needed
     #[arg(long, value_name = "FILE")]
     pub(crate) proof: Option<PathBuf>,
-    /// A public key to believe, received by another way than the journal. Repeatable
-    #[arg(long = "key", value_name = "FILE", required = true)]
+    /// A public key to believe, received by another way than the journal. Repeatable [default: with --config the collector's own, which
+    /// shows damage, not an owner of this machine who writes everything anew]
+    #[arg(long = "key", value_name = "FILE", required_unless_present = "config")]
     pub(crate) keys: Vec<PathBuf>,
     /// A checkpoint of the journal that was kept elsewhere: the journal has to continue it. Repeatable
     #[arg(long = "checkpoint", value_name = "FILE", conflicts_with = "proof")]
@@ -30,9 +29,10 @@ pub(crate) struct TrailVerifyArgs {
     /// Only one record, or some: `17`, `17-42`. The rest of the journal is not read
     #[arg(long, value_name = "RECORDS", value_parser = parse_records, conflicts_with = "proof")]
     pub(crate) records: Option<Range<u64>>,
-    /// How often the collector shows that it lives, in seconds: twice as long without a leaf is a silence. 0 asks for none
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) heartbeat: u32,
+    /// How often the collector shows that it lives, in seconds: twice as long without a leaf is a silence. 0 asks for none [default: the
+    /// configuration's, else 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) heartbeat: Option<u32>,
     /// How to say what was found
     #[arg(long, value_enum, default_value_t = VerificationFormat::Text)]
     pub(crate) format: VerificationFormat,

@@ -1,28 +1,31 @@
 //! `pgattest trail archive`.
 
-use crate::args::{ArchivePlace, TrailArchiveArgs};
-use crate::failure::{Failure, fail};
-use crate::home::Home;
+use super::place::Place;
+use crate::args::TrailArchiveArgs;
+use crate::failure::Failure;
 use crate::printer::Printer;
 use pgattest_archive::compact::compact;
 use pgattest_archive::make::{Made, MakeOptions, catch_up, rebuild};
 use pgattest_archive::record_list::Register;
 use pgattest_archive::verify::{Fault, verify};
 use pgattest_archive::{Archive, ArchiveError, Source};
-use pgattest_trail::{Journal, JournalError, JournalOptions, JournalReader, Leaf};
+use pgattest_trail::{Journal, JournalReader, Leaf};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8, Failure> {
-    let archive = open(&arguments.place)?;
-    let reader = JournalReader::open(&arguments.journal)?;
+    let place = Place::of(&arguments.place.config)?;
+    let archive = place.archive(
+        arguments.place.archive.as_deref(),
+        arguments.place.instance.as_deref(),
+    )?;
+    let reader = place.reader(arguments.journal.as_deref())?;
     let leaves = Leaves::read(&reader)?;
     if arguments.check {
         return check(&archive, &reader, &leaves, printer);
     }
-    let register = if let Some(journal) = writer(&arguments.journal, &arguments.home, printer)? {
+    let register = if let Some(journal) = place.writer(reader.dir(), &arguments.keys)? {
         leaves.written_to(journal)
     } else {
         printer.note(
@@ -75,43 +78,6 @@ pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8,
     register.commit()?;
     say(&made, &archive, printer)?;
     Ok(crate::CLEAN)
-}
-
-/// The archive of the instance that is named, or the only one that there is.
-pub(super) fn open(place: &ArchivePlace) -> Result<Archive, Failure> {
-    named(&place.archive, place.instance.as_deref())
-}
-
-pub(super) fn named(root: &Path, instance: Option<&str>) -> Result<Archive, Failure> {
-    if let Some(name) = instance {
-        return Ok(Archive::new(root, name)?);
-    }
-    let instances = Archive::instances(root)?;
-    match instances.as_slice() {
-        [] => Ok(Archive::new(root, "main")?),
-        [one] => Ok(Archive::new(root, one)?),
-        many => Err(fail(format!(
-            "the archive {} has {} instances: {}",
-            root.display(),
-            many.len(),
-            many.join(", ")
-        ))
-        .hint("name one: --instance NAME")),
-    }
-}
-
-/// The journal, open for writing; `None`: somebody else writes to it.
-pub(super) fn writer(
-    journal: &Path,
-    home: &crate::args::HomeArgs,
-    printer: &Printer,
-) -> Result<Option<Journal>, Failure> {
-    let key = Home::at(home)?.key(printer)?;
-    match Journal::open(journal, key.key, JournalOptions::default()) {
-        Ok(journal) => Ok(Some(journal)),
-        Err(JournalError::Locked(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 pub(super) fn now() -> i64 {

@@ -13,8 +13,7 @@ pub(crate) fn run(arguments: &TrailCompletenessArgs, printer: &Printer) -> Resul
     let period = records::period(&arguments.records)?;
     let mut tracker = Tracker::new(options(arguments)?);
     let mut pruned = 0;
-    if let Some(directory) = &arguments.records.journal {
-        let reader = records::journal(directory)?;
+    if let Some(reader) = records::journal(&arguments.records)? {
         pruned = source::journal(&mut tracker, &reader, period, |_, _| {})?.pruned;
     } else {
         if period.from.is_some() || period.until.is_some() {

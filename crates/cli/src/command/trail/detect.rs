@@ -1,8 +1,9 @@
 //! `pgattest trail detect`.
 
+use super::place;
 use super::records;
 use crate::args::TrailDetectArgs;
-use crate::collecting::detecting;
+use crate::collecting::detecting::{self, Detect};
 use crate::failure::{Doing, Failure, fail};
 use crate::printer::Printer;
 use pgattest_sinks::alert::{Webhook, WebhookOptions};
@@ -12,13 +13,19 @@ use pgattest_trail::detect::outbox::Outbox;
 use pgattest_trail::detect::{Alert, Engine, Place, Rule, replay, watch};
 
 pub(crate) fn run(arguments: &TrailDetectArgs, printer: &Printer) -> Result<u8, Failure> {
-    let rules = rules(arguments)?;
+    let place = place::Place::of(&arguments.records.config)?;
+    let detect = place.file().and_then(|file| file.detect.as_ref());
+    let rules = rules(arguments, detect)?;
     if arguments.check {
         return check(&rules, printer);
     }
     let mut places = places(arguments)?;
     if arguments.test {
-        return test(arguments, &mut places, printer);
+        if let (true, Some(file), Some(detect)) = (places.is_empty(), place.file(), detect) {
+            file.refuse_missing_secrets(None)?;
+            places = detect.places()?;
+        }
+        return test(arguments, &place, &mut places, printer);
     }
     let period = records::period(&arguments.records)?;
     let mut engine = Engine::new(rules, Memory::default())?;
@@ -34,8 +41,7 @@ pub(crate) fn run(arguments: &TrailDetectArgs, printer: &Printer) -> Result<u8, 
             outbox.add([alert]);
         }
     };
-    let looked = if let Some(directory) = &arguments.records.journal {
-        let reader = records::journal(directory)?;
+    let looked = if let Some(reader) = records::journal(&arguments.records)? {
         replay::journal(&mut engine, &reader, period, raise)?
     } else {
         let format = records::format(&arguments.records)?;
@@ -65,8 +71,11 @@ pub(crate) fn run(arguments: &TrailDetectArgs, printer: &Printer) -> Result<u8, 
 }
 
 /// The shipped rules, with the user's own in place of those of the same name.
-fn rules(arguments: &TrailDetectArgs) -> Result<Vec<Rule>, Failure> {
-    let mut rules = detecting::rules(&arguments.rules)?;
+fn rules(arguments: &TrailDetectArgs, detect: Option<&Detect>) -> Result<Vec<Rule>, Failure> {
+    let mut rules = match detect {
+        Some(detect) if arguments.rules.is_empty() => detect.rules()?,
+        _ => detecting::rules(&arguments.rules)?,
+    };
     detecting::known(&rules, &arguments.only)?;
     if !arguments.only.is_empty() {
         rules.retain(|rule| arguments.only.contains(&rule.id));
@@ -115,19 +124,18 @@ fn places(arguments: &TrailDetectArgs) -> Result<Vec<Box<dyn Place>>, Failure> {
 /// Sends a test alert, and leaves what came back for the collector to seal: only it writes to the journal.
 fn test(
     arguments: &TrailDetectArgs,
+    place: &place::Place,
     places: &mut [Box<dyn Place>],
     printer: &Printer,
 ) -> Result<u8, Failure> {
     if places.is_empty() {
         return Err(fail("there is no place to deliver a test alert to")
-            .hint("name one with --alert-file or --alert-webhook"));
+            .hint("name the collector's configuration with --config, or one with --alert-file or --alert-webhook"));
     }
-    let journal = arguments
-        .records
-        .journal
-        .as_deref()
-        .ok_or_else(|| fail("--test needs --journal: what came back is recorded there"))?;
-    records::journal(journal)?;
+    // What came back is recorded there.
+    let journal = place.journal(arguments.records.journal.as_deref())?;
+    place.reader(Some(&journal))?;
+    let configured = place.file().and_then(|file| file.detect.as_ref());
     let mut outbox = Outbox::default();
     outbox.add([watch::test_alert(None)]);
     let mut failed = false;
@@ -139,7 +147,8 @@ fn test(
         let state = arguments
             .state
             .clone()
-            .unwrap_or_else(|| detecting::state_beside(journal));
+            .or_else(|| configured?.state.clone())
+            .unwrap_or_else(|| detecting::state_beside(&journal));
         watch::leave_test(&state, &watch::alert_leaf(&attempt))?;
         printer.note(&format!(
             "left in {} for the collector, which seals it in the journal",

@@ -1,20 +1,21 @@
 //! `pgattest trail hold`.
 
-use super::archive::{now, writer};
-use super::prune::holds;
+use super::archive::now;
+use super::place::Place;
+use super::prune::{ask_collector, holds};
 use crate::args::{HoldCommand, TrailHoldArgs};
 use crate::failure::{Failure, fail};
 use crate::printer::Printer;
 use pgattest_archive::query::render::timestamp;
 use pgattest_model::ident::visible;
-use pgattest_trail::{JournalReader, Leaf};
+use pgattest_trail::Leaf;
+use pgattest_trail::inbox::request::Request;
 use std::fmt::Write as _;
 
 pub(crate) fn run(arguments: &TrailHoldArgs, printer: &Printer) -> Result<u8, Failure> {
-    let Some(dir) = &arguments.journal else {
-        return Err(fail("no journal is named").hint("name its directory: --journal DIR"));
-    };
-    let in_force = holds(&JournalReader::open(dir)?)?;
+    let place = Place::of(&arguments.config)?;
+    let reader = place.reader(arguments.journal.as_deref())?;
+    let in_force = holds(&reader)?;
     let (name, reason, active) = match &arguments.command {
         HoldCommand::List => {
             let mut text = String::new();
@@ -33,26 +34,38 @@ pub(crate) fn run(arguments: &TrailHoldArgs, printer: &Printer) -> Result<u8, Fa
         HoldCommand::Set { name, reason } => (name, reason, true),
         HoldCommand::Lift { name, reason } => (name, reason, false),
     };
-    if name.trim().is_empty() || reason.trim().is_empty() {
-        return Err(fail("a hold has a name and a reason"));
+    let request = Request::Hold {
+        name: name.clone(),
+        active,
+        reason: reason.clone(),
+    };
+    if let Some(fault) = request.fault() {
+        return Err(fail(fault));
     }
     if !active && in_force.get(name).is_none() {
         return Err(fail(format!("no hold `{name}` is in force"))
             .hint("`pgattest trail hold list` shows those that are"));
     }
-    let Some(mut journal) = writer(dir, &arguments.home, printer)? else {
-        return Err(fail("the collector writes to the journal, and a hold is written there").hint(
-            "stop it, set the hold, and start it again: it catches up with what was logged in between. Nothing is pruned while it runs",
-        ));
+    let by = match place.writer(reader.dir(), &arguments.keys)? {
+        Some(mut journal) => {
+            journal.note(&Leaf::Hold {
+                at: now(),
+                name: name.clone(),
+                active,
+                reason: reason.clone(),
+            })?;
+            journal.commit()?;
+            ""
+        }
+        None => {
+            ask_collector(reader.dir(), &request)?;
+            ", by the collector that runs"
+        }
     };
-    journal.note(&Leaf::Hold {
-        at: now(),
-        name: name.clone(),
-        active,
-        reason: reason.clone(),
-    })?;
-    journal.commit()?;
     let done = if active { "is in force" } else { "is lifted" };
-    printer.note(&format!("The hold {} {done}", visible(name)));
+    printer.note(&format!(
+        "The hold {} {done}: sealed in the journal{by}",
+        visible(name)
+    ));
     Ok(crate::CLEAN)
 }

@@ -4,6 +4,7 @@ mod archive;
 mod completeness;
 mod detect;
 mod hold;
+mod place;
 mod proof;
 mod prune;
 mod query;

@@ -1,12 +1,13 @@
 //! `pgattest trail proof`.
 
+use super::place::Place;
 use crate::args::TrailProofArgs;
 use crate::failure::{Doing, Failure, fail};
 use crate::printer::Printer;
-use pgattest_trail::{JournalReader, proof};
+use pgattest_trail::proof;
 
 pub(crate) fn run(arguments: &TrailProofArgs, printer: &Printer) -> Result<u8, Failure> {
-    let reader = JournalReader::open(&arguments.journal)?;
+    let reader = Place::of(&arguments.config)?.reader(arguments.journal.as_deref())?;
     let Some(text) = proof::prove(&reader, arguments.record)? else {
         let records = reader.next_record()?;
         return Err(

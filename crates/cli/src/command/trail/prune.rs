@@ -1,39 +1,58 @@
 //! `pgattest trail prune`.
 
-use super::archive::{named, now, writer};
+use super::archive::now;
+use super::place::Place;
 use crate::args::TrailPruneArgs;
 use crate::failure::{Failure, fail};
 use crate::printer::Printer;
+use pgattest_archive::Archive;
 use pgattest_archive::hold::Holds;
 use pgattest_archive::retain::{self, Retention, below, bound, not_held};
+use pgattest_archive::task::Config;
+use pgattest_trail::inbox::request::{self, Answer, AskError, Request};
+use pgattest_trail::journal::Pruning;
 use pgattest_trail::{JournalReader, Leaf};
 use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the collector is waited for: it looks once a second, and seals soon after.
+const LONGEST: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, Failure> {
+    let place = Place::of(&arguments.config)?;
+    let configured = place
+        .file()
+        .and_then(|file| file.archive.as_ref())
+        .map(Config::retention)
+        .unwrap_or_default();
     let retention = Retention {
-        retention_days: arguments.retention_days,
-        maximum_days: arguments.maximum_days,
+        retention_days: arguments
+            .retention_days
+            .unwrap_or(configured.retention_days),
+        maximum_days: arguments.maximum_days.or(configured.maximum_days),
     };
     if let Some(fault) = retention.fault() {
         return Err(fail(fault));
     }
     let days = retention.days(arguments.older_than)?;
-    let reader = JournalReader::open(&arguments.journal)?;
+    let reader = place.reader(arguments.journal.as_deref())?;
+    let archive = place
+        .archive_if_any(arguments.archive.as_deref())
+        .map(|root| place.archive_at(&root, arguments.instance.as_deref()))
+        .transpose()?;
     not_held(&holds(&reader)?)?;
     let (oldest, oldest_leaf) = reader.oldest()?;
     let (leaf, record) = first_kept(&reader, oldest_leaf, bound(now(), days))?;
     if !arguments.yes {
-        printer.result(&would_go(arguments, days, oldest, record)?)?;
+        printer.result(&would_go(archive.as_ref(), days, oldest, record)?)?;
         printer.note("Nothing was removed: say --yes");
         return Ok(crate::CLEAN);
     }
-    let Some(mut journal) = writer(&arguments.journal, &arguments.home, printer)? else {
-        return Err(fail("the collector writes to the journal").hint(
-            "stop it, prune, and start it again: it catches up with what was logged in between",
-        ));
+    let pruned = match place.writer(reader.dir(), &arguments.keys)? {
+        Some(mut journal) => journal.prune(leaf, days)?,
+        None => ask_collector(reader.dir(), &Request::Prune { days })?,
     };
-    let pruned = journal.prune(leaf, days)?;
-    drop(journal);
     let mut text = match pruned {
         Some(pruning) => format!(
             "{} segments, {} bytes, were removed from the journal: it holds records from {} on; manifests, tree and proofs stay\n",
@@ -41,11 +60,10 @@ pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, F
         ),
         None => "the journal has no whole segment that is old enough\n".to_owned(),
     };
-    if let Some(root) = &arguments.archive {
-        let archive = named(root, arguments.instance.as_deref())?;
+    if let Some(archive) = &archive {
         // By what the journal no longer has: an interrupted run goes on here.
-        let (oldest, _) = JournalReader::open(&arguments.journal)?.oldest()?;
-        let removed = retain::prune(&archive, oldest)?;
+        let (oldest, _) = JournalReader::open(reader.dir())?.oldest()?;
+        let removed = retain::prune(archive, oldest)?;
         let _ = writeln!(
             text,
             "{} files were removed from the archive",
@@ -54,6 +72,29 @@ pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, F
     }
     printer.result(&text)?;
     Ok(crate::CLEAN)
+}
+
+/// Has the collector do it, which has the journal open. What was removed, if anything.
+pub(super) fn ask_collector(journal: &Path, request: &Request) -> Result<Option<Pruning>, Failure> {
+    let answer = request::ask(journal, request, LONGEST).map_err(|error| {
+        let hint = match error {
+            AskError::Withdrawn(_) => {
+                "another `pgattest trail` command may have the journal open: try again when it is done. A collector of an older version \
+                 takes no requests: stop it, do it, and start it again"
+            }
+            AskError::Unanswered(_) => {
+                "`pgattest trail status` and the collector's messages say how it is; its journal's volume may be full"
+            }
+            AskError::Journal(_) | AskError::Answer { .. } => {
+                "run it as root or as the collector's account: who may write into the journal's folder `inbox` may ask"
+            }
+        };
+        Failure::of(error, Some(hint.to_owned()))
+    })?;
+    match answer {
+        Answer::Done { pruned } => Ok(pruned),
+        Answer::Refused { reason } => Err(fail(format!("the collector refuses it: {reason}"))),
+    }
 }
 
 /// The holds in force.
@@ -78,7 +119,7 @@ fn first_kept(reader: &JournalReader, from: u64, bound: i64) -> Result<(u64, u64
 }
 
 fn would_go(
-    arguments: &TrailPruneArgs,
+    archive: Option<&Archive>,
     days: u32,
     oldest: u64,
     record: u64,
@@ -92,9 +133,8 @@ fn would_go(
     } else {
         format!("no record was sealed more than {days} days ago\n")
     };
-    if let Some(root) = &arguments.archive {
-        let archive = named(root, arguments.instance.as_deref())?;
-        for batch in below(&archive, record)? {
+    if let Some(archive) = archive {
+        for batch in below(archive, record)? {
             for (name, size) in &batch.parts {
                 let _ = writeln!(
                     text,

@@ -1,6 +1,6 @@
 //! `pgattest trail query`.
 
-use super::archive::open;
+use super::place::Place;
 use crate::args::{Asked, QueryFormat, TrailQueryArgs};
 use crate::failure::{Failure, fail};
 use crate::policy_file;
@@ -25,7 +25,10 @@ pub(crate) fn run(arguments: &TrailQueryArgs, printer: &Printer) -> Result<u8, F
             .map(TableName::parse)
             .transpose()?,
     };
-    let archive = open(&arguments.place)?;
+    let archive = Place::of(&arguments.place.config)?.archive(
+        arguments.place.archive.as_deref(),
+        arguments.place.instance.as_deref(),
+    )?;
     match answered(&archive, &question, &filter, arguments) {
         Ok(said) => {
             if arguments.format != QueryFormat::Json {

@@ -1,5 +1,6 @@
 //! Where `completeness` and `detect` get their records from.
 
+use super::place::Place;
 use crate::args::TrailRecordsArgs;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use pgattest_parse::audit_log::Format;
@@ -7,7 +8,6 @@ use pgattest_parse::audit_log::format::{Detected, detect};
 use pgattest_trail::JournalReader;
 use pgattest_trail::completeness::Period;
 use std::io::Read as _;
-use std::path::Path;
 
 /// How much of a log file is looked at to tell its form.
 const BEGINNING: u64 = 1 << 20;
@@ -34,18 +34,24 @@ fn moment(text: &str) -> Result<i64, Failure> {
         .or_hint("write `2026-11-23` or `2026-11-23T06:00:00Z`")
 }
 
-/// The journal.
-pub(super) fn journal(directory: &Path) -> Result<JournalReader, Failure> {
-    JournalReader::open(directory)
-        .doing(|| "the journal cannot be read".to_owned())
-        .or_hint("name the directory that `pgattest trail run` writes to")
+/// The journal, unless log files are named.
+pub(super) fn journal(arguments: &TrailRecordsArgs) -> Result<Option<JournalReader>, Failure> {
+    if !arguments.log.is_empty() {
+        return Ok(None);
+    }
+    let place = Place::of(&arguments.config)?;
+    let named = arguments.journal.as_deref();
+    match place.journal_if_any(named) {
+        Some(_) => Ok(Some(place.reader(named)?)),
+        None => Ok(None),
+    }
 }
 
 /// The form of the log files: of the first one.
 pub(super) fn format(arguments: &TrailRecordsArgs) -> Result<Format, Failure> {
     let first = arguments.log.first().ok_or_else(|| {
         fail("there is nothing to look at")
-            .hint("name a journal with --journal, or log files with --log")
+            .hint("name the collector's configuration with --config, a journal with --journal, or log files with --log")
     })?;
     let mut beginning = Vec::new();
     std::fs::File::open(first)

@@ -21,12 +21,20 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
         return Ok(crate::CLEAN);
     }
     let file = configuration(arguments)?;
+    file.refuse_missing_secrets(None)?;
     let keys = keys::load(&file.keys, printer)?;
     let stop = Stop::default();
     let metrics = Metrics::default();
     let seed = keys.signing;
     let journal = file.journal.clone();
-    let mut tasks: Vec<Box<dyn Task>> = vec![Box::new(InboxTask)];
+    let mut tasks: Vec<Box<dyn Task>> = vec![Box::new(InboxTask {
+        floor_days: file
+            .archive
+            .as_ref()
+            .map(pgattest_archive::task::Config::retention)
+            .unwrap_or_default()
+            .retention_days,
+    })];
     for (name, sink) in &file.sink {
         let options = Options::new(file.instance.as_str());
         tasks.push(Box::new(Delivery::new(

@@ -1,55 +1,37 @@
 //! `pgattest trail sinks`: how far each sink is, a trial, dead letters once more.
 
+use super::place::Place;
 use crate::args::{SinksFormat, TrailSinksArgs};
-use crate::failure::{Doing, Failure, OrHint, fail};
+use crate::failure::{Doing, Failure, fail};
 use crate::printer::Printer;
+use crate::trail_file::TrailFile;
 use crate::{CLEAN, FOUND};
 use pgattest_model::ident::visible;
 use pgattest_sinks::engine::{Known, Standing, by_hand, known};
-use pgattest_sinks::{Answer, Config, Name, Sinks};
+use pgattest_sinks::{Answer, Config, Name};
 use pgattest_trail::JournalReader;
-use serde::Deserialize;
 use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &TrailSinksArgs, printer: &Printer) -> Result<u8, Failure> {
-    let configuration = match &arguments.config {
-        Some(path) => read(path)?,
-        None => Configuration::default(),
-    };
+    let place = Place::of(&arguments.config)?;
     if let Some(name) = &arguments.test {
-        return test(name, &configuration, printer);
+        return test(name, place.needed("a trial of a sink")?, printer);
     }
+    let named = arguments.journal.as_deref();
     if let Some(name) = &arguments.redeliver {
-        return redeliver(name, &arguments.journal, &configuration, printer);
+        let journal = place.journal(named)?;
+        return redeliver(name, &journal, place.needed("a delivery")?, printer);
     }
-    list(arguments, &configuration, printer)
+    let configured = place
+        .file()
+        .map(|file| file.sink.keys().cloned().collect())
+        .unwrap_or_default();
+    list(&place.reader(named)?, configured, arguments.format, printer)
 }
 
-/// What of the collector's configuration is about sinks.
-#[derive(Default, Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    sink: Sinks,
-    #[serde(default)]
-    instance: Option<String>,
-}
-
-fn read(path: &Path) -> Result<Configuration, Failure> {
-    let what = || format!("the configuration {} could not be read", path.display());
-    let text = std::fs::read_to_string(path)
-        .doing(what)
-        .or_hint("--config names the file that `pgattest trail run` is given")?;
-    toml::from_str(&text).doing(what).or_hint(
-        "each sink is a table `[sink.NAME]` with a `kind`; docs/trail/sinks.md has one for each",
-    )
-}
-
-fn wanted<'a>(
-    name: &str,
-    configuration: &'a Configuration,
-) -> Result<(&'a Name, &'a Config), Failure> {
+fn wanted<'a>(name: &str, configuration: &'a TrailFile) -> Result<(&'a Name, &'a Config), Failure> {
     let found = configuration
         .sink
         .iter()
@@ -61,12 +43,12 @@ fn wanted<'a>(
     })
 }
 
-fn test(name: &str, configuration: &Configuration, printer: &Printer) -> Result<u8, Failure> {
+fn test(name: &str, configuration: &TrailFile, printer: &Printer) -> Result<u8, Failure> {
     let (name, config) = wanted(name, configuration)?;
     let now = jiff::Timestamp::now();
     let mark = format!("{}-{}", std::process::id(), now.as_nanosecond());
-    let instance = configuration.instance.as_deref().unwrap_or("pgattest");
-    let answer = by_hand::canary(config, instance, &mark)
+    configuration.refuse_missing_secrets(Some(name))?;
+    let answer = by_hand::canary(config, &configuration.instance, &mark)
         .doing(|| format!("sink {name} could not be tried"))?;
     if answer == Answer::Durable {
         printer.result(&format!(
@@ -81,10 +63,11 @@ fn test(name: &str, configuration: &Configuration, printer: &Printer) -> Result<
 fn redeliver(
     name: &str,
     journal: &Path,
-    configuration: &Configuration,
+    configuration: &TrailFile,
     printer: &Printer,
 ) -> Result<u8, Failure> {
     let (name, config) = wanted(name, configuration)?;
+    configuration.refuse_missing_secrets(Some(name))?;
     let done = by_hand::redeliver(journal, name, config)
         .doing(|| format!("the dead letters of sink {name} could not be sent"))?;
     let mut code = CLEAN;
@@ -133,23 +116,20 @@ fn said(answer: &Answer) -> String {
 }
 
 fn list(
-    arguments: &TrailSinksArgs,
-    configuration: &Configuration,
+    reader: &JournalReader,
+    configured: Vec<Name>,
+    format: SinksFormat,
     printer: &Printer,
 ) -> Result<u8, Failure> {
-    let end = JournalReader::open(&arguments.journal)
-        .and_then(|reader| reader.next_record())
-        .doing(|| "the journal could not be read".into())
-        .or_hint("--journal names the folder that `pgattest trail run` writes")?;
-    let names: Vec<Name> = configuration.sink.keys().cloned().collect();
-    let mut sinks = known(&arguments.journal, &names)
+    let end = reader.next_record()?;
+    let mut sinks = known(reader.dir(), &configured)
         .doing(|| "what the sinks have written could not be read".into())?;
     for sink in &mut sinks {
         if let Some(status) = &mut sink.status {
             status.end = status.end.max(end);
         }
     }
-    let text = match arguments.format {
+    let text = match format {
         SinksFormat::Text => text(&sinks, end),
         SinksFormat::Json => json(&sinks, end),
     };

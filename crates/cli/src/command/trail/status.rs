@@ -1,24 +1,17 @@
 //! `pgattest trail status`.
 
+use super::place::Place;
 use crate::args::{TrailStatusArgs, TrailStatusFormat};
 use crate::failure::{Failure, OrHint, fail};
 use crate::printer::Printer;
-use crate::trail_file;
 use pgattest_model::ident::visible;
 use pgattest_trail::operate::{Status, status};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 pub(crate) fn run(arguments: &TrailStatusArgs, printer: &Printer) -> Result<u8, Failure> {
-    let (journal, capture) = match (&arguments.config, &arguments.journal) {
-        (Some(path), _) => {
-            let file = trail_file::load(path)?;
-            (file.journal, Some(file.capture))
-        }
-        (None, Some(journal)) => (journal.clone(), None),
-        (None, None) => (PathBuf::new(), None),
-    };
-    let found = status(&journal, capture.as_ref())
+    let place = Place::of(&arguments.config)?;
+    let journal = place.journal(arguments.journal.as_deref())?;
+    let found = status(&journal, place.file().map(|file| &file.capture))
         .map_err(|error| fail(pgattest_trail::operate::with_causes(&error)))
         .or_hint("name the journal of a collector: `pgattest trail run` makes it")?;
     let text = match arguments.format {

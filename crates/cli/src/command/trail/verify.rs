@@ -1,6 +1,7 @@
 //! `pgattest trail verify`.
 
-use crate::args::{TrailVerifyArgs, VerificationFormat};
+use super::place::Place;
+use crate::args::{TrailKeysArgs, TrailVerifyArgs, VerificationFormat};
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::printer::Printer;
 use jiff::Timestamp;
@@ -19,27 +20,35 @@ const KEY_HINT: &str = "the collector's key folder has one, `pgattest_ed25519.pu
 const LONGEST: u64 = 1 << 20;
 
 pub(crate) fn run(arguments: &TrailVerifyArgs, printer: &Printer) -> Result<u8, Failure> {
-    let keys = keys(&arguments.keys)?;
+    let place = Place::of(&arguments.config)?;
+    let keys = if arguments.keys.is_empty() {
+        own_key(&place, printer)?
+    } else {
+        keys(&arguments.keys)?
+    };
     let witnesses = witnesses(&arguments.witnesses)?;
     if let Some(path) = &arguments.proof {
         return check_proof(arguments, path, &keys, &witnesses, printer);
     }
-    let Some(journal) = &arguments.journal else {
-        return Err(fail("there is no journal to check").hint("name one: --journal DIR"));
-    };
+    let journal = place.journal(arguments.journal.as_deref())?;
+    let heartbeat = arguments.heartbeat.unwrap_or_else(|| {
+        place
+            .file()
+            .map_or(60, |file| file.capture.heartbeat_seconds)
+    });
     let earlier = arguments
         .checkpoints
         .iter()
         .map(|path| read(path, LONGEST))
         .collect::<Result<Vec<_>, _>>()?;
     let report = verify::verify(
-        journal,
+        &journal,
         &Request {
             keys: &keys,
             earlier: &earlier,
             witnesses: &witnesses,
             records: arguments.records.clone(),
-            heartbeat_ms: i64::from(arguments.heartbeat) * 1000,
+            heartbeat_ms: i64::from(heartbeat) * 1000,
         },
     )?;
     let text = match arguments.format {
@@ -85,6 +94,18 @@ fn check_proof(
     } else {
         crate::FOUND
     })
+}
+
+/// The collector's own public key. It lies on the machine whose owner would have to be caught.
+fn own_key(place: &Place, printer: &Printer) -> Result<Vec<PublicKey>, Failure> {
+    let path = place.keys(&TrailKeysArgs { home: None })?.public_key_path();
+    let keys = keys(std::slice::from_ref(&path))?;
+    printer.note(&format!(
+        "Believed is the collector's own key, {}: this shows damage. Whether somebody wrote the whole journal anew shows a key that was \
+         kept elsewhere, --key FILE",
+        path.display()
+    ));
+    Ok(keys)
 }
 
 fn keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {

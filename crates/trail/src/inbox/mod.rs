@@ -1,16 +1,22 @@
-//! `JOURNAL/inbox/*.json`: leaves that other programs of this machine hand to the collector.
+//! `JOURNAL/inbox/`: what other programs of this machine hand to the collector.
 //!
-//! A file appears whole or not at all (written beside, flushed, renamed). The collector takes it into the tree, and removes it
+//! `*.json` are leaves. A file appears whole or not at all (written beside, flushed, renamed). The collector takes it into the tree, and removes it
 //! once the commit is durable: [`pending`], `Journal::note`, `Journal::commit`, [`Pending::done`]. A crash in between adds the
 //! leaf once more, which says the same thing twice; readers go by the canary's mark.
 //!
 //! Only canaries come in this way. Whoever may write here could otherwise speak in the collector's name.
+//!
+//! `*.request` are what an operator asks of the collector ([`request`]): a legal hold, a pruning.
+
+pub mod request;
 
 use crate::journal::JournalError;
 use crate::leaf::Leaf;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A leaf is below 65,535 bytes; so is a file of the inbox.
@@ -78,48 +84,89 @@ pub fn pending(journal: &Path) -> Result<Waiting, JournalError> {
 
 /// Hands a canary to the collector of this journal; where it was put. `name` makes the file's name: the time, the mark.
 pub fn hand_in(journal: &Path, name: &str, leaf: &Leaf) -> Result<PathBuf, JournalError> {
-    let dir = journal.join("inbox");
-    let made = fs::DirBuilder::new().mode(0o700).create(&dir);
-    if let Err(error) = made
-        && error.kind() != std::io::ErrorKind::AlreadyExists
-    {
-        return Err(disk("create", &dir, error));
-    }
-    let path = dir.join(format!("{name}.json"));
-    let beside = dir.join(format!("{name}.tmp"));
     let bytes = serde_json::to_vec(leaf)
-        .map_err(|error| disk("write", &path, std::io::Error::other(error)))?;
-    write(&beside, &bytes).map_err(|error| disk("write", &beside, error))?;
+        .map_err(|error| disk("write", journal, std::io::Error::other(error)))?;
+    put(&open(journal)?, &format!("{name}.json"), &bytes)
+}
+
+/// The inbox of this journal, made when it is not there.
+pub(crate) fn open(journal: &Path) -> Result<PathBuf, JournalError> {
+    let dir = journal.join("inbox");
+    match fs::DirBuilder::new().mode(0o700).create(&dir) {
+        Ok(()) => give(&dir, journal)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(disk("create", &dir, error)),
+    }
+    Ok(dir)
+}
+
+/// Puts a file into a folder, whole or not at all, readable by the folder's owner. Where it is then.
+fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, JournalError> {
+    let (path, beside) = (dir.join(name), dir.join(format!("{name}.tmp")));
+    write(&beside, bytes).map_err(|error| disk("write", &beside, error))?;
+    give(&beside, dir)?;
     fs::rename(&beside, &path).map_err(|error| disk("rename", &beside, error))?;
-    fs::File::open(&dir)
+    fs::File::open(dir)
         .and_then(|dir| dir.sync_all())
-        .map_err(|error| disk("flush", &dir, error))?;
+        .map_err(|error| disk("flush", dir, error))?;
     Ok(path)
 }
 
+/// Gives what root made in a collector's folder to the folder's owner, who could not read it otherwise.
+fn give(path: &Path, folder: &Path) -> Result<(), JournalError> {
+    let owner = |path: &Path| {
+        fs::metadata(path)
+            .map(|metadata| (metadata.uid(), metadata.gid()))
+            .map_err(|error| disk("look at", path, error))
+    };
+    let (own, (uid, gid)) = (owner(path)?, owner(folder)?);
+    if own.0 == 0 && uid != 0 {
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .map_err(|error| disk("give away", path, error))?;
+    }
+    Ok(())
+}
+
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // What lies there may be a link to something else.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-fn read(path: &Path) -> Result<Leaf, String> {
-    let kind = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
-    if !kind.is_file() {
+/// The bytes of a file that anybody may have put there, and whose it is.
+fn read_bytes(path: &Path) -> Result<(Vec<u8>, u32), String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let file = match opened {
+        Err(Errno::LOOP) => return Err("it is no regular file".to_owned()),
+        other => fs::File::from(other.map_err(|error| error.to_string())?),
+    };
+    // Of the open file, so that what is looked at is what is read.
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
         return Err("it is no regular file".to_owned());
     }
     let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
+    Ok((bytes, metadata.uid()))
+}
+
+fn read(path: &Path) -> Result<Leaf, String> {
+    let (bytes, _) = read_bytes(path)?;
     match serde_json::from_slice(&bytes) {
         Ok(leaf @ Leaf::Canary { .. }) => Ok(leaf),
         Ok(_) => Err("only a canary may be handed in".to_owned()),

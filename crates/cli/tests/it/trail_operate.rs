@@ -1,0 +1,388 @@
+//! `pgattest trail sinks | detect | hold | prune`: what an operator does with a trail, beside a collector that runs or without one.
+
+use crate::trail_desk::{TrailDesk, wait};
+use pgattest_evidence::KeyStore;
+use pgattest_parse::audit_log::Format;
+use pgattest_trail::block::FileId;
+use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const SELECT: &str =
+    "AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.orders,select 1 from orders,<none>";
+const SUPERUSER: &str = "AUDIT: SESSION,2,1,ROLE,ALTER ROLE,,,alter role mallory superuser,<none>";
+
+/// A receiver that takes requests up to a size, and counts those that it took.
+struct Receiver {
+    address: String,
+    longest: Arc<AtomicUsize>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    /// Answers 202 to bodies of at most so many bytes, and 413 to others.
+    fn start(longest: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let receiver = Self {
+            address: listener.local_addr().unwrap().to_string(),
+            longest: Arc::new(AtomicUsize::new(longest)),
+            taken: Arc::default(),
+        };
+        let (longest, taken) = (Arc::clone(&receiver.longest), Arc::clone(&receiver.taken));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (longest, taken) = (Arc::clone(&longest), Arc::clone(&taken));
+                std::thread::spawn(move || {
+                    let mut reader = BufReader::new(stream.unwrap());
+                    while let Some(length) = request(&mut reader) {
+                        let status = if length > longest.load(Ordering::SeqCst) {
+                            "413 Payload Too Large"
+                        } else {
+                            taken.fetch_add(1, Ordering::SeqCst);
+                            "202 Accepted"
+                        };
+                        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}");
+                        reader.get_mut().write_all(answer.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        receiver
+    }
+}
+
+/// Reads a request whole: the length of its body. `None`: there is none any more.
+fn request(reader: &mut BufReader<std::net::TcpStream>) -> Option<usize> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(length)
+}
+
+#[test]
+fn dead_letters_are_told_and_delivered_again() {
+    let receiver = Receiver::start(2_000);
+    let desk = TrailDesk::new(&format!(
+        "[sink.siem]\nkind = \"datadog\"\nurl = \"http://{}\"\napi_key = {{ file = \"{}\" }}\n",
+        receiver.address, "api.key"
+    ));
+    desk.desk.write("api.key", "0123456789abcdef");
+    // No two of its words are alike: compression makes it no shorter than the receiver takes.
+    let noise: String = (0..4_000_u64)
+        .map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40))
+        .collect();
+    let long = format!("AUDIT: SESSION,2,1,READ,SELECT,,,select '{noise}',<none>");
+    desk.log("6b03e095.7", &[SELECT, &long, SELECT]);
+    desk.run_once();
+
+    let sinks = desk.trail_ends("sinks", &["--format", "json"], 1);
+    let sinks: serde_json::Value = serde_json::from_slice(&sinks.stdout).unwrap();
+    assert_eq!(sinks["schema"], "pgattest.trail-sinks/1");
+    let sink = &sinks["sinks"][0];
+    assert_eq!(
+        (&sink["name"], &sink["kind"]),
+        (&"siem".into(), &"datadog".into())
+    );
+    assert_eq!(
+        [&sink["next"], &sink["delivered"], &sink["behind_records"]],
+        [3, 2, 0]
+    );
+    assert_eq!([&sink["dead_letters"], &sink["dead_records"]], [1, 1]);
+    let text = desk.trail_ends("sinks", &[], 1);
+    text.assert_says("1 records in 1 dead letters: `--redeliver siem` sends them again");
+
+    // It is refused once more, stays, and is delivered when the other end takes it.
+    let refused = desk.trail_ends("sinks", &["--redeliver", "siem"], 1);
+    refused.assert_says("1 records  stays: ");
+    receiver.longest.store(usize::MAX, Ordering::SeqCst);
+    let delivered = desk.trail_ends("sinks", &["--redeliver", "siem"], 0);
+    delivered.assert_says("1 records  delivered");
+    let again = desk.trail_ends("sinks", &["--redeliver", "siem"], 0);
+    assert!(
+        again.stderr.contains("has no dead letters to send"),
+        "{again}"
+    );
+    desk.trail_ends("sinks", &[], 0)
+        .assert_says("siem  datadog  stopped");
+
+    let before = receiver.taken.load(Ordering::SeqCst);
+    let tried = desk.trail_ends("sinks", &["--test", "siem"], 0);
+    tried.assert_says("siem: confirmed; look there for `pgattest canary ");
+    assert_eq!(receiver.taken.load(Ordering::SeqCst), before + 1);
+    let unknown = desk.trail_ends("sinks", &["--test", "seim"], 2);
+    assert!(unknown.stderr.contains("it has: siem"), "{unknown}");
+}
+
+#[test]
+fn a_sink_that_was_never_run_is_not_well() {
+    let desk = TrailDesk::new("");
+    desk.log("6b03e095.7", &[SELECT]);
+    desk.run_once();
+    desk.trail_ends("sinks", &[], 0);
+    desk.configure("[sink.copy]\nkind = \"file\"\npath = \"copy.jsonl\"\n");
+    desk.trail_ends("sinks", &[], 1)
+        .assert_says("copy  ?  never ran");
+    desk.run_once();
+    desk.trail_ends("sinks", &[], 0)
+        .assert_says("confirmed   1 records, up to 1 of 1");
+}
+
+#[test]
+fn a_rule_that_fires_is_alerted_with_a_proof_and_recorded() {
+    let desk =
+        TrailDesk::new("[detect]\nalert_files = [\"alerts.jsonl\"]\nwithout = [\"new-address\"]\n");
+    desk.log("6b03e095.7", &[SELECT, SUPERUSER]);
+    desk.run_once();
+
+    let alerts = fs::read_to_string(desk.desk.path("alerts.jsonl")).unwrap();
+    let alerts: Vec<serde_json::Value> = alerts
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let alert = &alerts[0];
+    assert_eq!(
+        (&alert["rule"], &alert["severity"]),
+        (&"new-superuser".into(), &"critical".into())
+    );
+    assert_eq!(alert["records"], serde_json::json!([1]));
+    assert_eq!(alert["instance"], "shop");
+    // The proof that comes with it is one.
+    desk.desk
+        .write("alert.proof", alert["proof"].as_str().unwrap());
+    let proven = desk.desk.run(&[
+        "trail",
+        "verify",
+        "--proof",
+        "alert.proof",
+        "--key",
+        "keys/pgattest_ed25519.pub",
+    ]);
+    proven.assert_code(0);
+    proven.assert_says("alter role mallory superuser");
+    assert_eq!(alert_leaves(&desk), [("new-superuser".to_owned(), vec![1])]);
+
+    // The same over what is there already, by the configuration: the same alert, by its identifier.
+    let found = desk.trail_ends("detect", &[], 1);
+    let again: serde_json::Value =
+        serde_json::from_str(found.text().lines().next().unwrap()).unwrap();
+    assert_eq!(again["id"], alert["id"]);
+    desk.trail_ends("detect", &["--only", "copy-program"], 0);
+    let unknown = desk.trail_ends("detect", &["--only", "new-address"], 2);
+    assert!(
+        unknown.stderr.contains("there is no rule `new-address`"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_test_alert_goes_to_the_places_of_the_configuration_and_is_sealed_by_the_collector() {
+    let desk = TrailDesk::new("[detect]\nalert_files = [\"alerts.jsonl\"]\n");
+    desk.log("6b03e095.7", &[SELECT]);
+    let collector = desk.collector();
+    desk.wait_for_records(1);
+    let tested = desk.trail_ends("detect", &["--test"], 0);
+    tested.assert_says("alerts.jsonl");
+    wait("the leaf of the test alert", || {
+        alert_leaves(&desk)
+            .iter()
+            .any(|(rule, _)| rule.contains("test"))
+    });
+    collector.stop();
+    let alerts = fs::read_to_string(desk.desk.path("alerts.jsonl")).unwrap();
+    assert!(alerts.contains("This is a test"), "{alerts}");
+    // Where it cannot be delivered, it says so.
+    desk.configure("[detect]\nalert_files = [\"log\"]\n");
+    desk.trail_ends("detect", &["--test"], 1);
+}
+
+#[test]
+fn a_hold_is_set_and_lifted_by_the_collector_that_runs() {
+    let desk = TrailDesk::new("");
+    desk.log("6b03e095.7", &[SELECT]);
+    let collector = desk.collector();
+    desk.wait_for_records(1);
+    let set = desk.trail_ends("hold", &["set", "matter 7", "--reason", "counsel"], 0);
+    assert!(
+        set.stderr
+            .contains("sealed in the journal, by the collector that runs"),
+        "{set}"
+    );
+    desk.trail_ends("hold", &["list"], 0)
+        .assert_says("matter 7");
+    let lift = desk.trail_ends("hold", &["lift", "matter 8", "--reason", "settled"], 2);
+    assert!(
+        lift.stderr.contains("no hold `matter 8` is in force"),
+        "{lift}"
+    );
+    let held = desk.trail_ends("prune", &["--yes"], 2);
+    assert!(held.stderr.contains("`matter 7` (counsel)"), "{held}");
+
+    // Whoever can write there may not say anything else.
+    desk.desk
+        .write("journal/inbox/0-forged.request", "{\"request\":\"drop\"}");
+    let answer = desk.desk.path("journal/inbox/0-forged.answer");
+    wait("the answer to what is no request", || answer.exists());
+    assert!(
+        fs::read_to_string(answer)
+            .unwrap()
+            .contains("it is no request")
+    );
+    wait("that it is said", || {
+        collector
+            .said()
+            .contains("0-forged.taken` is refused: it is no request")
+    });
+
+    desk.trail_ends("hold", &["lift", "matter 7", "--reason", "settled"], 0);
+    collector.stop();
+    let holds: Vec<bool> = desk
+        .leaves()
+        .iter()
+        .filter_map(|leaf| match leaf {
+            Leaf::Hold { name, active, .. } if name == "matter 7" => Some(*active),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(holds, [true, false]);
+    // Without a collector the command does it itself.
+    let own = desk.trail_ends("hold", &["set", "matter 9", "--reason", "counsel"], 0);
+    assert!(!own.stderr.contains("by the collector"), "{own}");
+    desk.trail_ends("verify", &[], 0);
+}
+
+#[test]
+fn what_is_old_enough_is_pruned_by_the_collector_that_runs() {
+    let desk = TrailDesk::new("[archive]\ndir = \"archive\"\nretention_days = 0\n");
+    three_segments(&desk);
+    desk.log("6b03e095.7", &[SELECT]);
+    let collector = desk.collector();
+    desk.wait_for_records(4);
+    assert_eq!(segments(&desk), 3);
+    // The floor is the collector's, whatever the command is told.
+    desk.configure("[archive]\ndir = \"archive\"\nretention_days = 365\n");
+    let refused = desk.trail_ends("prune", &["--older-than", "10", "--yes"], 2);
+    assert!(
+        refused.stderr.contains("`retention_days` is the floor"),
+        "{refused}"
+    );
+    desk.configure("[archive]\ndir = \"archive\"\nretention_days = 0\n");
+    let shown = desk.trail_ends("prune", &["--older-than", "0"], 0);
+    shown.assert_says("records 0 to 3 were sealed more than 0 days ago");
+    let pruned = desk.trail_ends("prune", &["--older-than", "0", "--yes"], 0);
+    pruned.assert_says("2 segments");
+    assert_eq!(segments(&desk), 1);
+    // Capture goes on.
+    desk.log("6b03e095.8", &[SELECT]);
+    desk.wait_for_records(5);
+    collector.stop();
+    assert!(desk.leaves().iter().any(|leaf| matches!(
+        leaf,
+        Leaf::Pruned {
+            oldest_record: 2,
+            ..
+        }
+    )));
+    let verified = desk.trail_ends("verify", &[], 0);
+    verified.assert_says("the payload of 2 blocks was pruned");
+    let again = desk.trail_ends("prune", &["--older-than", "0", "--yes"], 0);
+    again.assert_says("no whole segment that is old enough");
+}
+
+#[test]
+fn a_request_below_the_collectors_own_floor_is_refused() {
+    let desk = TrailDesk::new("");
+    three_segments(&desk);
+    let collector = desk.collector();
+    wait("the collector", || {
+        matches!(
+            desk.leaves().last(),
+            Some(Leaf::Start { .. } | Leaf::Key { .. })
+        )
+    });
+    let refused = desk.trail_ends(
+        "prune",
+        &["--retention-days", "1", "--older-than", "1", "--yes"],
+        2,
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("the collector refuses it: the collector keeps records 365 days"),
+        "{refused}"
+    );
+    collector.stop();
+    assert_eq!(segments(&desk), 3);
+}
+
+/// A journal of three records in as many segments, as if the collector had run for long.
+fn three_segments(desk: &TrailDesk) {
+    let key = KeyStore::new(desk.desk.path("keys"))
+        .load_or_create()
+        .unwrap()
+        .key;
+    let options = JournalOptions {
+        segment_bytes: 1,
+        ..JournalOptions::default()
+    };
+    let mut journal = Journal::open(&desk.desk.path("journal"), key, options).unwrap();
+    for number in 0..3 {
+        let bytes = crate::trail_desk::line("6b03e095.1", number + 1, SELECT).into_bytes();
+        let length = bytes.len() as u64;
+        journal
+            .append(&Block {
+                file: FileId {
+                    name: "/old/postgresql.csv".to_owned(),
+                    device: 1,
+                    inode: 2,
+                    fingerprint: "00".repeat(32),
+                    fingerprint_length: 32,
+                },
+                offset: length * number as u64,
+                source_length: length,
+                format: Format::Csvlog { columns: 26 },
+                pieces: vec![Piece {
+                    length: u32::try_from(length).unwrap(),
+                    kind: PieceKind::Record,
+                    original: None,
+                }],
+                bytes,
+                times: None,
+            })
+            .unwrap();
+    }
+    journal.commit().unwrap();
+}
+
+fn segments(desk: &TrailDesk) -> usize {
+    fs::read_dir(desk.desk.path("journal/segments"))
+        .unwrap()
+        .count()
+}
+
+/// Rules and records of the alerts in the journal.
+fn alert_leaves(desk: &TrailDesk) -> Vec<(String, Vec<u64>)> {
+    desk.leaves()
+        .into_iter()
+        .filter_map(|leaf| match leaf {
+            Leaf::Alert { rule, records, .. } => Some((rule, records)),
+            _ => None,
+        })
+        .collect()
+}
