@@ -13,6 +13,7 @@
 //! | [`config`] | what is configurable |
 //! | `directory`, `files`, `identity`, `form` | which files there are, which of them are the same, which form they have |
 //! | `tail` | one open file: bytes to pieces to blocks |
+//! | `long` | a record that is longer than what is held |
 //! | `collector`, `change` | the loop that reads, and what happens to files meanwhile |
 //! | `pipeline`, `prepare`, `sealer` | from there to the journal |
 //! | [`run`] | all of it, with the tasks beside it |
@@ -25,6 +26,7 @@ mod files;
 mod form;
 mod hint;
 mod identity;
+mod long;
 mod pipeline;
 mod prepare;
 pub mod run;

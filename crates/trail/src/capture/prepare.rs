@@ -35,6 +35,18 @@ pub(crate) struct RawPiece {
 pub(crate) struct Around {
     pub(crate) before: Vec<u8>,
     pub(crate) after: Vec<u8>,
+    pub(crate) rule: Rule,
+}
+
+/// What is done with a torn piece.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rule {
+    /// Nothing is known of what stood before it: what may be a secret goes.
+    Torn,
+    /// So many bytes at its beginning are a part of a long record in which no word means a secret; the rest is torn.
+    Keep(usize),
+    /// A part of a long record that may be one secret from its first byte to its last.
+    TakeOut,
 }
 
 /// The key that proves what a record was before its secrets were taken out.
@@ -71,7 +83,11 @@ pub(crate) fn prepare(raw: RawBlock, key: &OriginalKey) -> Block {
         let bytes = raw.bytes.get(at..end).unwrap_or_default();
         let clean = match &piece.around {
             None => redact::redact(&raw.format, bytes).0,
-            Some(around) => without_secrets(&raw.format, bytes, around),
+            Some(around) => match around.rule {
+                Rule::Torn => without_secrets(&raw.format, bytes, &around.after, &around.before),
+                Rule::Keep(most) => behind(&raw.format, bytes, most, around),
+                Rule::TakeOut => Cow::Owned(redact::MARK.to_vec()),
+            },
         };
         let original = match &clean {
             Cow::Borrowed(_) => None,
@@ -101,10 +117,27 @@ pub(crate) fn prepare(raw: RawBlock, key: &OriginalKey) -> Block {
     }
 }
 
+/// A piece of which only what stands behind its first `kept` bytes is torn.
+fn behind<'a>(format: &Format, piece: &'a [u8], kept: usize, around: &Around) -> Cow<'a, [u8]> {
+    let (kept, rest) = piece.split_at_checked(kept).unwrap_or((piece, &[]));
+    match without_secrets(format, rest, &around.after, &[]) {
+        Cow::Borrowed(_) => Cow::Borrowed(piece),
+        Cow::Owned(clean) => Cow::Owned([kept, &clean].concat()),
+    }
+}
+
 /// A torn piece with its secrets taken out, those that its neighbours reveal included.
-fn without_secrets<'a>(format: &Format, piece: &'a [u8], around: &Around) -> Cow<'a, [u8]> {
-    let whole = [around.before.as_slice(), piece, &around.after].concat();
-    let begin = around.before.len();
+fn without_secrets<'a>(
+    format: &Format,
+    piece: &'a [u8],
+    after: &[u8],
+    before: &[u8],
+) -> Cow<'a, [u8]> {
+    if piece.is_empty() {
+        return Cow::Borrowed(piece);
+    }
+    let whole = [before, piece, after].concat();
+    let begin = before.len();
     let (_, found) = redact::redact(format, &whole);
     let mut clean = Vec::new();
     let mut kept_to = 0;

@@ -1,7 +1,8 @@
 //! One open log file: read on from where it was sealed to, cut into pieces, gathered into blocks.
 
 use super::identity::{FINGERPRINT, fingerprint};
-use super::prepare::{AROUND, Around, RawBlock, RawPiece};
+use super::long::LongRecord;
+use super::prepare::{AROUND, Around, RawBlock, RawPiece, Rule};
 use crate::block::{FileId, PieceKind};
 use pgattest_parse::audit_log::{Cut, Format, Splitter};
 use std::fs::File;
@@ -49,6 +50,8 @@ pub(crate) struct Tail {
     block: Option<(RawBlock, Instant)>,
     /// The end of the last piece, when it was torn.
     before: Vec<u8>,
+    /// The record that the last piece was a part of, when it is longer than what is held.
+    long: Option<LongRecord>,
     changed: Option<SystemTime>,
     /// When it was last seen to grow.
     pub(crate) grown: Instant,
@@ -82,6 +85,7 @@ impl Tail {
             position: 0,
             block: None,
             before: Vec::new(),
+            long: None,
             changed: None,
             grown: Instant::now(),
             ended: false,
@@ -127,6 +131,7 @@ impl Tail {
         self.buffer = Vec::new();
         self.taken = 0;
         self.before = Vec::new();
+        self.long = None;
         self.position = position;
         self.splitter = None;
     }
@@ -274,13 +279,20 @@ impl Tail {
         };
         let id = self.identity();
         let end = self.taken.saturating_add(length).min(self.buffer.len());
-        let bytes = self.buffer.get(self.taken..end).unwrap_or_default();
         let torn = kind != PieceKind::Record;
+        let rule = if torn {
+            self.rule(length, kind)
+        } else {
+            self.long = None;
+            Rule::Torn
+        };
+        let bytes = self.buffer.get(self.taken..end).unwrap_or_default();
         let around = torn.then(|| {
             let after = self.buffer.get(end..).unwrap_or_default();
             Box::new(Around {
                 before: std::mem::take(&mut self.before),
                 after: after.get(..AROUND).unwrap_or(after).to_vec(),
+                rule,
             })
         });
         self.before.clear();
@@ -307,6 +319,21 @@ impl Tail {
         });
         self.position += bytes.len() as u64;
         self.taken = end;
+    }
+
+    /// What is done with the torn piece of this length that comes next.
+    fn rule(&mut self, length: usize, kind: PieceKind) -> Rule {
+        let ahead = self.buffer.get(self.taken..).unwrap_or_default();
+        let Some(splitter) = &self.splitter else {
+            return Rule::Torn;
+        };
+        if self.long.is_none() && self.before.is_empty() {
+            self.long = LongRecord::begins(splitter, kind, ahead);
+        }
+        match &mut self.long {
+            Some(long) => long.part(splitter.format(), &self.before, length, ahead),
+            None => Rule::Torn,
+        }
     }
 
     /// Who the file is, from the first piece on.

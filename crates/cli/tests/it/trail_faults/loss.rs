@@ -60,9 +60,9 @@ pub(super) fn assert_loss_is_told(
     desk: &Desk,
     cluster: &Cluster,
     sessions: usize,
-    end: End,
+    end: &End,
 ) -> (usize, usize) {
-    let lost = lost(cluster, &end);
+    let lost = lost(cluster, end);
     assert_eq!(lost.len(), sessions, "sessions that logged a statement");
     let arguments = ["trail", "completeness", "--journal", "journal"];
     let answer = desk.run(&[&arguments[..], &["--format", "json"]].concat());
@@ -144,7 +144,7 @@ fn lost(cluster: &Cluster, end: &End) -> BTreeMap<String, Known> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    print!("{}", String::from_utf8_lossy(&output.stderr));
     let sessions: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
     sessions
         .into_iter()

@@ -35,7 +35,7 @@ fn a_server_killed_under_load_leaves_no_hole_and_every_session_it_cut_off_is_tol
     assert_bytes_are_the_log(&desk, &cluster);
     assert_verified(&desk);
     let sessions = rounds.len() * SESSIONS;
-    let (missing, unfinished) = assert_loss_is_told(&desk, &cluster, sessions, End::CutOff);
+    let (missing, unfinished) = assert_loss_is_told(&desk, &cluster, sessions, &End::CutOff);
     assert_eq!(missing, 0);
     // Without the main process a session may notice by itself, and then says that it ends.
     assert!(unfinished >= SESSIONS, "{unfinished}");
@@ -65,7 +65,7 @@ fn what_a_killed_logger_of_the_server_takes_with_it_is_told_line_by_line() {
     catch_up(&desk);
     assert_bytes_are_the_log(&desk, &cluster);
     assert_verified(&desk);
-    let (missing, _) = assert_loss_is_told(&desk, &cluster, SESSIONS, End::OfItself);
+    let (missing, _) = assert_loss_is_told(&desk, &cluster, SESSIONS, &End::OfItself);
     println!("{kills} kills");
     assert!(missing > 0, "{kills} kills of a busy logger lost nothing");
 }

@@ -63,6 +63,21 @@ pub fn redact<'a>(format: &Format, piece: &'a [u8]) -> (Cow<'a, [u8]>, Vec<Range
     (Cow::Owned(replaced(piece, &ranges)), ranges)
 }
 
+/// Whether bytes of a log have a word that a rule begins with. Without one [`redact`] takes nothing out of a record that has them.
+pub fn may_hold_secret(format: &Format, bytes: &[u8]) -> bool {
+    /// So many bytes are looked at together, and a word may lie on the seam.
+    const WINDOW: usize = 256 << 10;
+    const SEAM: usize = 64;
+    let mut from = 0;
+    while let Some(rest) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+        if words::any(format, rest.get(..WINDOW + SEAM).unwrap_or(rest)) {
+            return true;
+        }
+        from += WINDOW;
+    }
+    false
+}
+
 /// The ranges of a record that hold secrets, in order, apart from each other.
 fn secrets(format: &Format, piece: &[u8], texts: &[Text]) -> Vec<Range<usize>> {
     let mut found = Findings::default();

@@ -110,6 +110,11 @@ impl Splitter {
         &self.format
     }
 
+    /// The longest record that it waits for, in bytes.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// The piece that `bytes` begin with. `bytes` start where the last piece ended; after [`Cut::More`] they are the same with more
     /// behind them. `end`: nothing will follow them.
     ///

@@ -251,11 +251,16 @@ fn page(columns: &[Column]) -> String {
          - A statement with one secret parameter loses all its parameters. In a log of lines (stderr) parameters and what is `at or \
          near` always go: their statement is another line.\n\
          - Of bytes that are no record, everything from the first quotation mark on, or up to the last one.\n\
+         - A record of csvlog or jsonlog that is longer than `longest_record_mib` is sealed in parts. When no word of it means a secret, \
+         all its bytes are kept. Otherwise everything between its first and its last quotation mark goes: no part tells where a literal \
+         began. In other forms each part is taken for bytes that are no record.\n\
          - Entries of Cloud SQL that are a part of a longer statement lose the statement.\n\n\
          ## What is not seen\n\n\
          - A secret that no word tells of: `SELECT login('bob', 'hunter2')`.\n\
          - A word that is put together or written in escapes: `'pass' || 'word'`.\n\
-         - A part of a PL/pgSQL block that pgaudit logs apart, when the word stands in another part.\n",
+         - A part of a PL/pgSQL block that pgaudit logs apart, when the word stands in another part.\n\
+         - Of a record longer than `longest_record_mib`: a secret whose word stands more than that many MiB behind it, or that comes from \
+         another record of which the server lost the beginning within this one (its volume was full).\n",
     );
     text
 }
