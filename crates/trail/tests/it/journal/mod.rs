@@ -1,6 +1,8 @@
 //! The journal: what is written is read back, whatever happened in between.
 
 mod faults;
+mod lost_flush;
+mod model;
 mod proofs;
 mod pruning;
 mod round_trip;
