@@ -8,6 +8,8 @@
 
 mod loss;
 mod ordeal;
+mod rights;
 mod scene;
 mod sealed;
 mod source;
+mod volumes;

@@ -4,7 +4,7 @@ use crate::support::{Desk, start};
 use pgattest_testkit::{Cluster, SUPERUSER_PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Logs every statement, as the server and as pgaudit does.
@@ -71,40 +71,58 @@ pub(super) fn configure(desk: &Desk, cluster: &Cluster) {
 }
 
 /// A collector as a process, killed at the latest when the test ends.
-pub(super) struct Collector(Child);
+pub(super) struct Collector {
+    process: Child,
+    said: PathBuf,
+}
 
 impl Collector {
     /// Begins to collect as `trail.toml` says.
     pub(super) fn start(desk: &Desk) -> Self {
-        let child = desk
-            .command(&["trail", "run", "--config", "trail.toml"])
+        Self::of(
+            desk,
+            desk.command(&["trail", "run", "--config", "trail.toml"]),
+        )
+    }
+
+    /// Begins to collect by this command.
+    pub(super) fn of(desk: &Desk, mut command: Command) -> Self {
+        let said = desk.path("collector.log");
+        let process = command
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(desk.path("collector.log")).unwrap())
+            .stderr(std::fs::File::create(&said).unwrap())
             .spawn()
             .unwrap();
-        Self(child)
+        Self { process, said }
+    }
+
+    /// Whether it has said these words.
+    pub(super) fn has_said(&self, words: &str) -> bool {
+        let said = std::fs::read(&self.said).unwrap();
+        String::from_utf8_lossy(&said).contains(words)
     }
 
     /// Sends it a signal.
     #[track_caller]
     pub(super) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
     /// SIGKILL. That it had ended by itself is an error.
     #[track_caller]
     pub(super) fn kill(&mut self) {
-        let ended = self.0.try_wait().unwrap();
+        let ended = self.process.try_wait().unwrap();
         assert!(ended.is_none(), "the collector ended by itself: {ended:?}");
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

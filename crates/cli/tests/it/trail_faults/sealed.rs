@@ -209,3 +209,14 @@ pub(super) fn assert_verified(desk: &Desk) {
     let answer = desk.run(&["trail", "verify", "--journal", "journal", "--key", &key]);
     answer.assert_code(0);
 }
+
+/// Whether the journal has these words; false while there is none.
+pub(super) fn holds(desk: &Desk, words: &str) -> bool {
+    let mut found = false;
+    if desk.path("journal/checkpoint").exists() {
+        sealed(desk, |_, block| {
+            found |= memchr::memmem::find(&block.bytes, words.as_bytes()).is_some();
+        });
+    }
+    found
+}

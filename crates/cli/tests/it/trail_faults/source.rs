@@ -4,7 +4,7 @@ use super::loss::{End, SESSIONS, assert_loss_is_told, load};
 use super::scene::{
     Collector, catch_up, configure, log_dir, pause, server, server_that_logs, statement, wait_until,
 };
-use super::sealed::{assert_bytes_are_the_log, assert_verified, sealed};
+use super::sealed::{assert_bytes_are_the_log, assert_verified, holds, sealed};
 use crate::support::Desk;
 use pgattest_testkit::Cluster;
 use rustix::process::{Pid, Signal, kill_process};
@@ -164,17 +164,6 @@ fn a_log_file_deleted_while_nobody_collects_is_a_gap_in_the_journal() {
         "{gaps:?}"
     );
     assert_verified(&desk);
-}
-
-/// Whether the journal has these words; false while there is none.
-fn holds(desk: &Desk, words: &str) -> bool {
-    let mut found = false;
-    if desk.path("journal/checkpoint").exists() {
-        sealed(desk, |_, block| {
-            found |= memchr::memmem::find(&block.bytes, words.as_bytes()).is_some();
-        });
-    }
-    found
 }
 
 /// Nothing is missing: what is said beside that is of the collector, which was killed.

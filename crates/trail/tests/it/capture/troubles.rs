@@ -1,9 +1,8 @@
-//! A journal that cannot be written, a file that cannot be read, tasks that fail.
+//! A journal that cannot be written, tasks that fail. Files that may not be read: `trail_faults::rights` of the command line.
 
 use super::desk::{Desk, key, open_journal, records, wait_until};
 use pgattest_trail::operate::{Context, Phase, Task, TaskError};
 use pgattest_trail::{Journal, JournalOptions, Leaf};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -54,33 +53,6 @@ fn while_the_journals_volume_is_full_nothing_is_lost_and_afterwards_nothing_is_t
     desk.wait_for(&(records(1, 1..90) + &records(2, 1..2000)));
     running.stop();
     assert!(desk.gaps().is_empty(), "{:?}", desk.gaps());
-}
-
-#[test]
-fn a_file_that_may_not_be_read_is_told_and_read_once_it_may_be() {
-    if rustix_is_root() {
-        // The superuser may read everything: a directory in the way is what it cannot read past.
-        eprintln!("skipped: root may read every file");
-        return;
-    }
-    let desk = Desk::new();
-    desk.append("a.csv", records(1, 1..5));
-    let mode = |mode| {
-        std::fs::set_permissions(desk.log("a.csv"), std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    mode(0o000);
-    let running = desk.start();
-    wait_until(
-        || desk.has_said("cannot be read"),
-        || "nothing was said".to_owned(),
-    );
-    mode(0o600);
-    desk.wait_for(&records(1, 1..5));
-    running.stop();
-}
-
-fn rustix_is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 /// Fails twice, then hands in a leaf for every block it sees.
