@@ -27,6 +27,7 @@ const PURE_DEPENDENCIES: [&str; 32] = [
     "pgattest-access",
     "pgattest-catalog",
     "pgattest-checks",
+    "p256",
     "pgattest-ledger",
     "pgattest-model",
     "pgattest-parse",

@@ -1,14 +1,18 @@
 //! `[seal]` of `trail.toml`: who is asked, and how often.
 
 use pgattest_ledger::cosigned::WitnessKey;
+use pgattest_sinks::AwsOptions;
 use reqwest::Url;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// The witnesses and authorities of a journal. They learn its name, its size and a hash, and when: nothing of the logs.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SealConfig {
+    /// Second keys that sign checkpoints, too: whoever has the first key alone cannot write the past anew.
+    pub second: Vec<SecondConfig>,
     /// Witnesses (C2SP tlog-witness) that sign that the journal continues what they saw of it before.
     pub witness: Vec<WitnessConfig>,
     /// Time stamping authorities (RFC 3161) that sign that the journal existed at a time.
@@ -20,11 +24,30 @@ pub struct SealConfig {
 impl Default for SealConfig {
     fn default() -> Self {
         Self {
+            second: Vec::new(),
             witness: Vec::new(),
             timestamp: Vec::new(),
             timeout_seconds: 30,
         }
     }
+}
+
+/// A second key: a file's or KMS's, one of the two.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondConfig {
+    /// A file with a P-256 private key (PKCS#8, PEM), readable by its owner alone, outside of the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// A key of AWS KMS (`ECC_NIST_P256`, `SIGN_VERIFY`): its ARN, its id, or `alias/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+    /// How to reach Amazon.
+    #[serde(default)]
+    pub aws: AwsOptions,
+    /// How often it signs, in seconds.
+    #[serde(default = "five_minutes")]
+    pub every_seconds: u32,
 }
 
 /// A witness.
@@ -60,8 +83,34 @@ fn an_hour() -> u32 {
 }
 
 impl SealConfig {
+    /// Lets relative paths begin in this folder.
+    pub fn begin_at(&mut self, folder: &Path) {
+        for second in &mut self.second {
+            for path in second.file.iter_mut().chain(&mut second.aws.ca_file) {
+                *path = folder.join(&*path);
+            }
+            if let Some(path) = &mut second.aws.credentials_file {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+
     /// What the types do not say: the first setting that is not right, and why. URLs are not shown: they may hold secrets.
     pub fn check(&self) -> Result<(), String> {
+        for second in &self.second {
+            if second.file.is_some() == second.kms_key.is_some() {
+                return Err(
+                    "a [[seal.second]] names `file` or `kms_key`, one of the two".to_owned(),
+                );
+            }
+            if second
+                .kms_key
+                .as_deref()
+                .is_some_and(|key| key.trim().is_empty())
+            {
+                return Err("the `kms_key` of a [[seal.second]] is empty".to_owned());
+            }
+        }
         for witness in &self.witness {
             WitnessKey::parse(&witness.key)
                 .map_err(|error| format!("the `key` of a [[seal.witness]] is none: {error}"))?;
@@ -86,7 +135,8 @@ pub(crate) fn url(text: &str) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SealConfig, TimestampConfig, WitnessConfig};
+    use super::{SealConfig, SecondConfig, TimestampConfig, WitnessConfig};
+    use pgattest_sinks::AwsOptions;
 
     #[test]
     fn a_key_and_a_url_have_to_be_one_and_no_url_is_shown() {
@@ -107,5 +157,27 @@ mod tests {
             every_seconds: 1,
         });
         assert!(config.check().unwrap_err().contains("seal.witness"));
+    }
+
+    #[test]
+    fn a_second_key_is_a_file_or_of_kms() {
+        let second = |file: Option<&str>, kms_key: Option<&str>| SealConfig {
+            second: vec![SecondConfig {
+                file: file.map(Into::into),
+                kms_key: kms_key.map(str::to_owned),
+                aws: AwsOptions::default(),
+                every_seconds: 1,
+            }],
+            ..SealConfig::default()
+        };
+        assert_eq!(second(Some("second.pem"), None).check(), Ok(()));
+        assert_eq!(second(None, Some("alias/trail")).check(), Ok(()));
+        for wrong in [
+            second(None, None),
+            second(None, Some(" ")),
+            second(Some("second.pem"), Some("alias/trail")),
+        ] {
+            assert!(wrong.check().unwrap_err().contains("seal.second"));
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! Why an anchor was not had.
 
 use pgattest_ledger::checkpoint::CheckpointError;
+use pgattest_sinks::kms::KmsError;
 use pgattest_trail::JournalError;
 use pgattest_trail::seal::AnchorError;
+use pgattest_trail::seal::second::SecondError;
+use std::path::PathBuf;
 
 /// Why an anchor was not had.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +52,32 @@ pub enum AnchorFailure {
         /// Why.
         source: CheckpointError,
     },
+    /// The second key did not sign.
+    #[error(transparent)]
+    Second(#[from] SecondFailure),
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The answer is no time stamp of the checkpoint, or cannot be kept.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+}
+
+/// Why a second key did not sign.
+#[derive(Debug, thiserror::Error)]
+pub enum SecondFailure {
+    /// Its file cannot be used. Nothing of its content is said.
+    #[error("the key `{}` cannot be used: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// KMS did not sign.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
+    /// The signature is none, or cannot be kept.
+    #[error(transparent)]
+    Second(#[from] SecondError),
 }

@@ -4,10 +4,11 @@
 //! before, and the next anchor covers all that came before it.
 
 use crate::config::{self, SealConfig};
+use crate::second::Second;
 use crate::{AnchorClient, AnchorFailure};
 use pgattest_ledger::cosigned::WitnessKey;
-use pgattest_trail::JournalReader;
 use pgattest_trail::operate::{Context, Phase, Stop, Task, TaskError, with_causes};
+use pgattest_trail::{JournalReader, Leaf};
 use reqwest::Url;
 use std::time::{Duration, Instant};
 
@@ -45,16 +46,24 @@ impl Task for AnchorTask {
             if phase == Phase::Stopping {
                 return Ok(());
             }
-            let size = reader.refresh()?;
             for peer in &mut peers {
+                // Again for each: a second key's leaf is covered by the anchors after it.
+                let size = reader.refresh()?;
                 // When the capture has ended, its end is anchored whenever the next time would have been.
                 if size > peer.anchored && (phase == Phase::Draining || peer.due <= Instant::now())
                 {
                     let asked = peer.ask(&client, &reader);
-                    match runtime.block_on(unless_stopping(&context.stop, asked)) {
-                        Some(answer) => peer.note(answer, size, context),
-                        None => return Ok(()),
+                    let answer = runtime.block_on(unless_stopping(&context.stop, asked));
+                    let Some(answer) = answer else { return Ok(()) };
+                    let mut covered = size;
+                    if let Ok(Answer { leaves, .. }) = &answer {
+                        for leaf in leaves {
+                            context.leaves.send(leaf.clone())?;
+                            // With nothing else there is nothing new to sign.
+                            covered = covered.saturating_add(1);
+                        }
                     }
+                    peer.note(answer.map(|answer| answer.time), size, covered, context);
                 }
             }
             if phase == Phase::Draining {
@@ -68,58 +77,84 @@ impl Task for AnchorTask {
 /// One that is asked.
 struct Peer {
     label: String,
-    url: Url,
-    /// `None`: a time stamping authority.
-    witness: Option<WitnessKey>,
+    kind: Kind,
     every: Duration,
     due: Instant,
     failures: u32,
     anchored: u64,
 }
 
+enum Kind {
+    Second(Second),
+    Witness(Url, WitnessKey),
+    Authority(Url),
+}
+
+/// What came of asking.
+struct Answer {
+    /// When it signed, in seconds since 1970: by its own clock; a second key has none, and ours counts.
+    time: u64,
+    /// For the journal's writer.
+    leaves: Vec<Leaf>,
+}
+
 fn peers(config: &SealConfig) -> Result<Vec<Peer>, TaskError> {
     config.check()?;
     let mut peers = Vec::new();
-    let peer = |text: &str, witness: Option<WitnessKey>, every: u32| {
-        let url = config::url(text).ok_or("no URL")?;
-        let label = match &witness {
-            Some(key) => format!("witness {}", key.name),
-            None => format!("authority {}", url.host_str().unwrap_or_default()),
-        };
-        Ok::<_, TaskError>(Peer {
+    let mut add = |label: String, kind: Kind, every: u32| {
+        peers.push(Peer {
             label,
-            url,
-            witness,
+            kind,
             every: Duration::from_secs(u64::from(every.max(1))),
             due: Instant::now(),
             failures: 0,
             anchored: 0,
-        })
+        });
     };
+    for second in &config.second {
+        let key = Second::new(second.clone());
+        add(key.label(), Kind::Second(key), second.every_seconds);
+    }
     for witness in &config.witness {
         let key = WitnessKey::parse(&witness.key)?;
-        peers.push(peer(&witness.url, Some(key), witness.every_seconds)?);
+        let url = config::url(&witness.url).ok_or("no URL")?;
+        let label = format!("witness {}", key.name);
+        add(label, Kind::Witness(url, key), witness.every_seconds);
     }
     for authority in &config.timestamp {
-        peers.push(peer(&authority.url, None, authority.every_seconds)?);
+        let url = config::url(&authority.url).ok_or("no URL")?;
+        let label = format!("authority {}", url.host_str().unwrap_or_default());
+        add(label, Kind::Authority(url), authority.every_seconds);
     }
     Ok(peers)
 }
 
 impl Peer {
-    /// When it signed, in seconds since 1970, by its own clock.
     async fn ask(
-        &self,
+        &mut self,
         client: &AnchorClient,
         reader: &JournalReader,
-    ) -> Result<u64, AnchorFailure> {
-        match &self.witness {
-            Some(key) => client.witness(&self.url, key, reader).await,
-            None => Ok(client.stamp(&self.url, reader).await?.time),
-        }
+    ) -> Result<Answer, AnchorFailure> {
+        let mut leaves = Vec::new();
+        let time = match &mut self.kind {
+            Kind::Second(key) => {
+                leaves = key.sign(reader).await?;
+                u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+            }
+            Kind::Witness(url, key) => client.witness(url, key, reader).await?,
+            Kind::Authority(url) => client.stamp(url, reader).await?.time,
+        };
+        Ok(Answer { time, leaves })
     }
 
-    fn note(&mut self, answer: Result<u64, AnchorFailure>, size: u64, context: &Context) {
+    /// `size`: the leaves that the anchor covers; `covered`: those that need no other one.
+    fn note(
+        &mut self,
+        answer: Result<u64, AnchorFailure>,
+        size: u64,
+        covered: u64,
+        context: &Context,
+    ) {
         let labels = [("by", self.label.as_str())];
         let pause = match answer {
             Ok(time) => {
@@ -140,7 +175,7 @@ impl Peer {
                         &labels,
                     )
                     .set(whole(time));
-                self.anchored = size;
+                self.anchored = covered;
                 self.failures = 0;
                 self.every
             }

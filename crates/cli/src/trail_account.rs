@@ -56,6 +56,7 @@ pub(crate) fn observations(
             keys: wanted.keys,
             earlier: &[],
             witnesses: &[],
+            second_keys: &[],
             records: Some(leaves.first_record..leaves.next_record),
             heartbeat_ms: HEARTBEAT,
         },

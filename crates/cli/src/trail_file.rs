@@ -215,6 +215,9 @@ impl TrailFile {
         if let Some(detect) = &mut self.detect {
             detect.begin_at(folder);
         }
+        if let Some(seal) = &mut self.seal {
+            seal.begin_at(folder);
+        }
     }
 }
 

@@ -49,8 +49,8 @@ impl Checkpoint {
         })
     }
 
-    /// The signed text: three lines.
-    pub(crate) fn body(&self) -> String {
+    /// The signed text: three lines. What every signature of the note, and none of a witness, is over.
+    pub fn body(&self) -> String {
         format!(
             "{}\n{}\n{}\n",
             self.origin,

@@ -11,6 +11,7 @@
 //! | [`tile`] | tlog-tiles, C2SP: how the tree is cut into files |
 //! | [`checkpoint`] | tlog-checkpoint in a signed note, C2SP |
 //! | [`cosigned`] | tlog-cosignature, tlog-proof, C2SP |
+//! | [`ecdsa`] | P-256 keys, and their signatures in a signed note |
 //! | [`dsse`] | Dead Simple Signing Envelope 1.0 with an in-toto Statement v1 |
 //! | [`sshsig`] | OpenSSH's PROTOCOL.sshsig |
 //! | [`key`] | Ed25519 keys in OpenSSH's formats |
@@ -22,6 +23,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod cosigned;
 pub mod dsse;
+pub mod ecdsa;
 pub mod entry;
 mod hash;
 pub mod key;

@@ -139,9 +139,12 @@ where
         SdkError::ServiceError(said) => {
             let status = said.raw().status().as_u16();
             let code = said.err().code();
-            let message: String = said
-                .err()
-                .message()
+            // Of a signature that does not fit, Amazon repeats what was to be signed, a session's token among it.
+            let repeated = match code {
+                Some("InvalidSignatureException" | "SignatureDoesNotMatch") => None,
+                _ => said.err().message(),
+            };
+            let message: String = repeated
                 .unwrap_or_default()
                 .chars()
                 .map(|c| if c.is_control() { ' ' } else { c })

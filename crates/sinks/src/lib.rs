@@ -15,6 +15,7 @@ pub mod config;
 pub mod engine;
 pub mod evidence;
 mod http;
+pub mod kms;
 pub mod record;
 mod secret;
 pub mod sink;

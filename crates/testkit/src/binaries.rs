@@ -101,7 +101,7 @@ fn debian_bin(major: u32) -> PathBuf {
 }
 
 /// The places of script/env, in its order, then the one that root uses.
-fn tools_directories() -> Vec<PathBuf> {
+pub(crate) fn tools_directories() -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Some(chosen) = std::env::var_os("PGATTEST_TOOLS") {
         places.push(PathBuf::from(chosen));

@@ -41,6 +41,7 @@ mod sql;
 mod standby;
 mod template;
 mod tls;
+pub mod tools;
 
 pub use binaries::{Binaries, available_majors};
 pub use builder::ClusterBuilder;

@@ -127,6 +127,17 @@ pub enum Leaf {
         /// The new key's identifier (public key or key digest, hexadecimal).
         key: String,
     },
+    /// A second key signed a checkpoint.
+    SecondSignature {
+        /// When.
+        at: i64,
+        /// How many leaves the checkpoint has.
+        size: u64,
+        /// The key: SHA-256 of its `SubjectPublicKeyInfo`, hexadecimal.
+        key: String,
+        /// The signature over the checkpoint's text: ECDSA with SHA-256, DER, hexadecimal.
+        signature: String,
+    },
     /// A canary was looked for and found, or not.
     Canary {
         /// When.
@@ -249,6 +260,7 @@ impl Leaf {
             | Self::Pruned { at, .. }
             | Self::Hold { at, .. }
             | Self::Key { at, .. }
+            | Self::SecondSignature { at, .. }
             | Self::Canary { at, .. }
             | Self::Alert { at, .. } => *at,
         }

@@ -1,4 +1,4 @@
-//! Anchors, from somebody else's witness and from `openssl ts`.
+//! Anchors: from somebody else's witness, from `openssl ts`, and from second keys that `openssl` and moto have.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
     reason = "the witness and the authority are other people's programs"
 )]
 
+mod second;
 mod stamping;
 mod support;
 mod witnessing;

@@ -42,6 +42,7 @@ impl Place {
                 keys: &[key().public_key()],
                 earlier: &[],
                 witnesses,
+                second_keys: &[],
                 records: None,
                 heartbeat_ms: 0,
             },

@@ -3,39 +3,19 @@
 use crate::support::{Place, client, key};
 use pgattest_anchor::AnchorFailure;
 use pgattest_ledger::cosigned::WitnessKey;
+use pgattest_testkit::tools::{Program, python_module};
 use pgattest_trail::verify::ProblemKind;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 struct Witness {
-    process: Child,
+    _process: Program,
     url: reqwest::Url,
     key: WitnessKey,
 }
 
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn program() -> Command {
-    let places = [
-        std::env::var_os("PGATTEST_TOOLS").map(PathBuf::from),
-        Some(PathBuf::from("/var/cache/pgattest-tools")),
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/pgattest-tools")),
-    ];
-    let python = places
-        .into_iter()
-        .flatten()
-        .map(|place| place.join("python-tlog/bin/python"))
-        .find(|python| python.exists())
-        .expect("`script/bootstrap` installs aics-witness");
-    let mut command = Command::new(python);
-    command.args(["-m", "aics_witness"]);
-    command
+    python_module("tlog", "aics_witness").unwrap()
 }
 
 fn succeeded(output: Output) -> String {
@@ -97,7 +77,7 @@ fn witness(place: &Place) -> Witness {
         .unwrap();
     std::thread::spawn(move || lines.for_each(drop));
     Witness {
-        process,
+        _process: Program(process),
         url: url.parse().unwrap(),
         key: WitnessKey::parse(&vkey).unwrap(),
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/witness/SIZE               the checkpoint of that size with witnesses' signatures behind the log's own
+//! DIR/second/SIZE                the checkpoint of that size with the signatures of second keys behind the log's own
 //! DIR/timestamps/SIZE.checkpoint the checkpoint's bytes that the time stamp is about
 //! DIR/timestamps/SIZE.tsr        the RFC 3161 response: `openssl ts -verify -data SIZE.checkpoint -in SIZE.tsr -CAfile ..`
 //! ```
@@ -62,29 +63,26 @@ impl Anchors {
         signed: &SignedCheckpoint,
         signature: NoteSignature,
     ) -> Result<(), AnchorError> {
-        let path = self.witness(signed.unverified().size);
-        let mut note = match self.read_cosigned(signed.unverified().size)? {
-            Some(found) if found.signed == *signed => found,
-            _ => CosignedCheckpoint {
-                signed: signed.clone(),
-                others: Vec::new(),
-            },
-        };
-        note.others
-            .retain(|other| (&other.name, &other.key_id) != (&signature.name, &signature.key_id));
-        note.others.push(signature);
-        write(&path, note.to_text().as_bytes())
+        add_line(&self.witness(signed.unverified().size), signed, signature)
+    }
+
+    /// Keeps a second key's signature of a checkpoint, beside those of other second keys.
+    pub fn add_second(
+        &self,
+        signed: &SignedCheckpoint,
+        signature: NoteSignature,
+    ) -> Result<(), AnchorError> {
+        add_line(&self.second(signed.unverified().size), signed, signature)
     }
 
     /// The checkpoint of this size with its witnesses; `None` when there are none.
     pub fn read_cosigned(&self, size: u64) -> Result<Option<CosignedCheckpoint>, AnchorError> {
-        let path = self.witness(size);
-        let Some(bytes) = read(&path)? else {
-            return Ok(None);
-        };
-        CosignedCheckpoint::parse(&bytes)
-            .map(Some)
-            .map_err(|source| AnchorError::Checkpoint { path, source })
+        read_note(&self.witness(size))
+    }
+
+    /// The checkpoint of this size with the signatures of second keys; `None` when there are none.
+    pub fn read_second(&self, size: u64) -> Result<Option<CosignedCheckpoint>, AnchorError> {
+        read_note(&self.second(size))
     }
 
     /// Keeps a time stamp of a checkpoint, once it is seen to be one.
@@ -131,6 +129,11 @@ impl Anchors {
         sizes(&self.dir.join("witness"), "")
     }
 
+    /// The sizes that second keys have signed, in order.
+    pub fn second_sizes(&self) -> Result<Vec<u64>, AnchorError> {
+        sizes(&self.dir.join("second"), "")
+    }
+
     /// The sizes that have a time stamp, in order.
     pub fn stamped_sizes(&self) -> Result<Vec<u64>, AnchorError> {
         sizes(&self.dir.join("timestamps"), ".tsr")
@@ -140,6 +143,10 @@ impl Anchors {
         self.dir.join(format!("witness/{size}"))
     }
 
+    fn second(&self, size: u64) -> PathBuf {
+        self.dir.join(format!("second/{size}"))
+    }
+
     fn stamped(&self, size: u64) -> PathBuf {
         self.dir.join(format!("timestamps/{size}.checkpoint"))
     }
@@ -147,6 +154,39 @@ impl Anchors {
     fn token(&self, size: u64) -> PathBuf {
         self.dir.join(format!("timestamps/{size}.tsr"))
     }
+}
+
+fn add_line(
+    path: &Path,
+    signed: &SignedCheckpoint,
+    signature: NoteSignature,
+) -> Result<(), AnchorError> {
+    let mut note = CosignedCheckpoint {
+        signed: signed.clone(),
+        others: Vec::new(),
+    };
+    // The same text under another of the log's own signatures, after its key was rotated, is the same to the others.
+    if let Some(found) = read_note(path)?
+        && found.signed.unverified() == signed.unverified()
+    {
+        note.others = found.others;
+    }
+    note.others
+        .retain(|other| (&other.name, &other.key_id) != (&signature.name, &signature.key_id));
+    note.others.push(signature);
+    write(path, note.to_text().as_bytes())
+}
+
+fn read_note(path: &Path) -> Result<Option<CosignedCheckpoint>, AnchorError> {
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
+    CosignedCheckpoint::parse(&bytes)
+        .map(Some)
+        .map_err(|source| AnchorError::Checkpoint {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), AnchorError> {

@@ -64,6 +64,11 @@ impl TrailKeys {
     }
 }
 
+/// Whether a path lies in a folder, by whatever name or link either is called.
+pub fn lies_inside(path: &Path, folder: &Path) -> bool {
+    resolved(path).starts_with(resolved(folder))
+}
+
 /// Refuses a folder for keys that lies inside the journal, by whatever name or link it is called.
 fn refuse_inside(dir: &Path, journal: &Path) -> Result<(), KeysError> {
     let (keys, inside) = (resolved(dir), resolved(journal));

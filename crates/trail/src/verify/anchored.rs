@@ -131,7 +131,7 @@ pub(super) fn check_timestamps(reader: &JournalReader, request: &Request<'_>, re
 }
 
 /// Why a checkpoint that was kept with an anchor is not one of this journal.
-fn unfit(
+pub(super) fn unfit(
     reader: &JournalReader,
     request: &Request<'_>,
     signed: &SignedCheckpoint,

@@ -2,6 +2,7 @@
 
 use super::blocks::Blocks;
 use super::report::{Outage, ProblemKind, Report};
+use super::second::Told;
 use super::tree::TreeCheck;
 use super::{Request, error_text};
 use crate::journal::{Files, JournalReader, Position, State, Tiles};
@@ -10,7 +11,12 @@ use pgattest_ledger::tile::{TILE_WIDTH, TileNodes};
 use pgattest_ledger::tree;
 use std::collections::BTreeSet;
 
-pub(super) fn check_all(reader: &JournalReader, request: &Request<'_>, report: &mut Report) {
+/// Checks every leaf; the second signatures that they tell of.
+pub(super) fn check_all(
+    reader: &JournalReader,
+    request: &Request<'_>,
+    report: &mut Report,
+) -> Vec<Told> {
     let size = reader.size();
     let tiles = Tiles::new(reader.dir());
     let mut tree = TreeCheck::new(&tiles, size);
@@ -21,6 +27,7 @@ pub(super) fn check_all(reader: &JournalReader, request: &Request<'_>, report: &
         files: Files::default(),
         holds: BTreeSet::new(),
         life: Life::default(),
+        second: Vec::new(),
     };
     for bundle in 0..size.div_ceil(TILE_WIDTH) {
         match tiles.bundle(bundle, size) {
@@ -55,6 +62,7 @@ pub(super) fn check_all(reader: &JournalReader, request: &Request<'_>, report: &
     tree.finish(reader.checkpoint().unverified().root, report);
     walk.blocks.finish(report);
     check_cache(reader, &tiles, report);
+    walk.second
 }
 
 struct Walk<'r> {
@@ -65,6 +73,7 @@ struct Walk<'r> {
     files: Files,
     holds: BTreeSet<String>,
     life: Life,
+    second: Vec<Told>,
 }
 
 /// What is known of the collector.
@@ -136,6 +145,17 @@ impl Walk<'_> {
                     self.holds.remove(name);
                 }
             }
+            Leaf::SecondSignature {
+                size,
+                key,
+                signature,
+                ..
+            } => self.second.push(Told {
+                leaf: index,
+                size: *size,
+                key: key.clone(),
+                signature: signature.clone(),
+            }),
             Leaf::Pruned { .. } => {
                 if let Some(hold) = self.holds.first() {
                     report.add(

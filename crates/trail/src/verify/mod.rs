@@ -7,18 +7,20 @@ mod anchored;
 mod blocks;
 mod leaves;
 mod report;
+mod second;
 mod tree;
 
-pub use report::{Outage, Problem, ProblemKind, Report, Stamped, Witnessed};
+pub use report::{Outage, Problem, ProblemKind, Report, SecondSigned, Stamped, Witnessed};
 
 use crate::journal::{CHECKPOINT, JournalError, JournalReader};
 use pgattest_ledger::PublicKey;
 use pgattest_ledger::cosigned::WitnessKey;
+use pgattest_ledger::ecdsa::EcPublicKey;
 use std::ops::Range;
 use std::path::Path;
 
 /// What is to be checked, and against what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
     /// Whose signatures are believed. Never taken from the journal.
     pub keys: &'a [PublicKey],
@@ -26,6 +28,8 @@ pub struct Request<'a> {
     pub earlier: &'a [Vec<u8>],
     /// Witnesses: each has to have signed a checkpoint of this journal.
     pub witnesses: &'a [WitnessKey],
+    /// Second keys: each has to have signed a checkpoint of this journal.
+    pub second_keys: &'a [EcPublicKey],
     /// Only these records, with the proofs of their blocks; `None`: everything.
     pub records: Option<Range<u64>>,
     /// How often a running collector shows that it lives, in milliseconds. More than twice that without a leaf is a silence.
@@ -44,11 +48,15 @@ pub fn verify(dir: &Path, request: &Request<'_>) -> Result<Report, JournalError>
         Ok(reader) => reader,
     };
     check_signature(&reader, request.keys, &mut report);
-    match &request.records {
+    let told = match &request.records {
         None => leaves::check_all(&reader, request, &mut report),
-        Some(records) => blocks::check_range(&reader, records.clone(), &mut report),
-    }
+        Some(records) => {
+            blocks::check_range(&reader, records.clone(), &mut report);
+            Vec::new()
+        }
+    };
     anchored::check_earlier(&reader, request, &mut report);
+    second::check(&reader, request, &told, &mut report);
     anchored::check_witnesses(&reader, request, &mut report);
     anchored::check_timestamps(&reader, request, &mut report);
     Ok(report)

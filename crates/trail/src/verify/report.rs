@@ -43,6 +43,8 @@ pub struct Report {
     pub clock_set_back: u64,
     /// Earlier checkpoints that the journal continues: their sizes.
     pub continues: Vec<u64>,
+    /// What each second key that was given has signed.
+    pub second: Vec<SecondSigned>,
     /// The last checkpoint that each witness signed.
     pub witnessed: Vec<Witnessed>,
     /// Time stamps of checkpoints of this journal.
@@ -64,6 +66,15 @@ pub struct Outage {
     pub to: i64,
     /// Why it stopped, as it said; absent when it said nothing, as one that was killed.
     pub reason: Option<String>,
+}
+
+/// Checkpoints that a second key signed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct SecondSigned {
+    /// The key: SHA-256 of its `SubjectPublicKeyInfo`, hexadecimal.
+    pub key: String,
+    /// Their sizes, in order. Each covers all leaves before it.
+    pub checkpoints: Vec<u64>,
 }
 
 /// A checkpoint that a witness signed.
@@ -121,6 +132,8 @@ pub enum ProblemKind {
     Retention,
     /// An earlier checkpoint is not continued.
     Continuation,
+    /// A second key did not sign, or signed something else.
+    SecondSignature,
     /// A witness did not sign, or signed something else.
     Witness,
     /// A time stamp is about something else.
@@ -149,6 +162,7 @@ impl Report {
             outages_not_listed: 0,
             clock_set_back: 0,
             continues: Vec::new(),
+            second: Vec::new(),
             witnessed: Vec::new(),
             stamped: Vec::new(),
             problems: Vec::new(),

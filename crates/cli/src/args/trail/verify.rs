@@ -26,6 +26,9 @@ pub(crate) struct TrailVerifyArgs {
     /// Verifier keys of witnesses, one a line: each has to have signed. Repeatable
     #[arg(long = "witness", value_name = "FILE")]
     pub(crate) witnesses: Vec<PathBuf>,
+    /// A second key (P-256 public key, PEM or DER) that signs checkpoints, too: it has to have signed. Repeatable
+    #[arg(long = "second-key", value_name = "FILE", conflicts_with = "proof")]
+    pub(crate) second_keys: Vec<PathBuf>,
     /// Only one record, or some: `17`, `17-42`. The rest of the journal is not read
     #[arg(long, value_name = "RECORDS", value_parser = parse_records, conflicts_with = "proof")]
     pub(crate) records: Option<Range<u64>>,

@@ -4,12 +4,13 @@ use super::place::Place;
 use crate::args::{TrailKeysArgs, TrailVerifyArgs, VerificationFormat};
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::printer::Printer;
+use crate::trusted_keys::second;
 use jiff::Timestamp;
 use pgattest_evidence::PublicKey;
 use pgattest_ledger::cosigned::WitnessKey;
 use pgattest_model::ident::visible;
 use pgattest_trail::proof::{self, ProvenRecord};
-use pgattest_trail::verify::{self, Report, Request};
+use pgattest_trail::verify::{self, Report, Request, SecondSigned};
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &TrailVerifyArgs, printer: &Printer) -> Result<u8, 
         keys(&arguments.keys)?
     };
     let witnesses = witnesses(&arguments.witnesses)?;
+    let second_keys = second(&arguments.second_keys)?;
     if let Some(path) = &arguments.proof {
         return check_proof(arguments, path, &keys, &witnesses, printer);
     }
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: &TrailVerifyArgs, printer: &Printer) -> Result<u8, 
             keys: &keys,
             earlier: &earlier,
             witnesses: &witnesses,
+            second_keys: &second_keys,
             records: arguments.records.clone(),
             heartbeat_ms: i64::from(heartbeat) * 1000,
         },
@@ -226,6 +229,9 @@ fn text_of(report: &Report) -> String {
     for size in &report.continues {
         line("continues", format!("the checkpoint of {size} leaves"));
     }
+    for second in &report.second {
+        line("second", second_text(second, report.leaves));
+    }
     for witnessed in &report.witnessed {
         line(
             "witnessed",
@@ -252,6 +258,21 @@ fn text_of(report: &Report) -> String {
         line("note", note.clone());
     }
     text
+}
+
+/// What a second key covers: a checkpoint that it signed covers all leaves before it.
+fn second_text(second: &SecondSigned, leaves: u64) -> String {
+    let first = second.checkpoints.first().copied().unwrap_or(0);
+    let last = second.checkpoints.last().copied().unwrap_or(0);
+    let after = match leaves.saturating_sub(last) {
+        0 => "all leaves are covered".to_owned(),
+        after => format!("the last {after} leaves have the first signature alone"),
+    };
+    format!(
+        "{} checkpoints signed by {}, of {first} to {last} leaves; {after}",
+        second.checkpoints.len(),
+        second.key
+    )
 }
 
 fn proven_text(proven: &ProvenRecord) -> String {

@@ -1,9 +1,9 @@
 //! moto behind a front that knows what moto does not enforce.
 
 use super::front::{Answer, Front, Request};
-use super::receiver::{Program, moto};
 use anyhow::Result;
 use base64::Engine;
+use pgattest_testkit::tools::{Program, moto};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Amazon {
         )?;
         let (address, program) = moto().await?;
         let front = Front::start(Some(address), judge, amend, |request| {
-            request.operation() == "PutLogEvents" || request.method == "PUT"
+            matches!(request.operation(), "PutLogEvents" | "Sign") || request.method == "PUT"
         })
         .await?;
         Ok(Self {
@@ -60,6 +60,20 @@ impl Amazon {
             })
             .await?;
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    /// Calls KMS past what is tested.
+    pub(crate) async fn kms(&self, operation: &str, body: Value) -> Result<Value> {
+        let answer = self
+            .call(|client| {
+                client
+                    .post(self.front.url())
+                    .header("x-amz-target", format!("TrentService.{operation}"))
+                    .header("content-type", "application/x-amz-json-1.1")
+                    .body(body.to_string())
+            })
+            .await?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     /// Calls S3 past the sink; the answer's body.
@@ -98,10 +112,10 @@ impl Amazon {
             .tls_backend_preconfigured(tls)
             .build()?;
         let request = request(&client).build()?;
-        let service = if request.headers().contains_key("x-amz-target") {
-            "logs"
-        } else {
-            "s3"
+        let service = match request.headers().get("x-amz-target") {
+            Some(target) if target.as_bytes().starts_with(b"TrentService") => "kms",
+            Some(_) => "logs",
+            None => "s3",
         };
         let scope = format!(
             "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=x"

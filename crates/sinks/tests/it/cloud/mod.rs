@@ -5,6 +5,7 @@ mod cloudwatch;
 mod drive;
 mod front;
 mod kafka;
+mod kms;
 mod otlp;
 mod receiver;
 mod s3;

@@ -2,70 +2,15 @@
 
 use super::front::{free_port, wait_for};
 use anyhow::{Context, Result, ensure};
+use pgattest_testkit::tools::{Program, ending_with_us, python_environment};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-/// A program that ends with the test.
-pub(crate) struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A program, and `setpriv` before it, by which it ends even when the test is killed.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "receivers are programs of their own"
-)]
-fn command(program: &Path) -> Command {
-    let mut command = Command::new("/usr/bin/setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
-}
+use std::process::{ChildStdin, ChildStdout, Stdio};
 
 fn tools() -> Result<PathBuf> {
-    let place = std::env::var_os("PGATTEST_TOOLS").map_or_else(
-        || {
-            let root = PathBuf::from("/var/cache/pgattest-tools");
-            if root.exists() {
-                return root;
-            }
-            let home = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-                || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-                PathBuf::from,
-            );
-            home.join("pgattest-tools")
-        },
-        PathBuf::from,
-    );
-    let place = place.join("python-sinks-cloud");
-    ensure!(
-        place.exists(),
-        "{} is missing: run script/bootstrap (or set PGATTEST_TOOLS)",
-        place.display()
-    );
-    Ok(place)
-}
-
-/// moto: CloudWatch Logs and S3.
-pub(crate) async fn moto() -> Result<(SocketAddr, Program)> {
-    let address = free_port()?;
-    let child = command(&tools()?.join("bin/moto_server"))
-        .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start moto_server")?;
-    let program = Program(child);
-    wait_for(address).await?;
-    Ok((address, program))
+    python_environment("sinks-cloud")
 }
 
 /// rotel: an OpenTelemetry collector that prints each record it takes.
@@ -83,7 +28,7 @@ impl Rotel {
             .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/rotel/rotel-agent")))
             .find(|path| path.exists())
             .context("no rotel-agent")?;
-        let child = command(&agent)
+        let child = ending_with_us(&agent)
             .args(["start", "--otlp-http-endpoint", &address.to_string()])
             .args(["--otlp-grpc-endpoint", &grpc.to_string()])
             .args(["--exporter", "blackhole"])
@@ -119,7 +64,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn start(topic: &str, partitions: u32) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cloud/kafka_mock.py");
-        let mut child = command(&tools()?.join("bin/python"))
+        let mut child = ending_with_us(&tools()?.join("bin/python"))
             .arg(script)
             .args([topic, &partitions.to_string()])
             .stdin(Stdio::piped())

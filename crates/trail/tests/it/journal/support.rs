@@ -186,6 +186,7 @@ pub(crate) fn report_with(dir: &Path, earlier: &[Vec<u8>]) -> Report {
             keys: &[key().public_key()],
             earlier,
             witnesses: &[],
+            second_keys: &[],
             records: None,
             heartbeat_ms: 60_000,
         },

@@ -122,6 +122,7 @@ fn another_key_is_not_believed() {
         keys: &[pgattest_evidence::SigningKey::from_seed(&[1; 32]).public_key()],
         earlier: &[],
         witnesses: &[],
+        second_keys: &[],
         records: None,
         heartbeat_ms: 0,
     };
@@ -353,6 +354,7 @@ fn a_range_is_proven_without_reading_the_rest() {
                 keys: &[key().public_key()],
                 earlier: &[],
                 witnesses: &[],
+                second_keys: &[],
                 records: Some(records),
                 heartbeat_ms: 0,
             },

@@ -3,6 +3,7 @@
 use super::support::{Place, fill, key};
 use pgattest_evidence::{PublicKey, SigningKey};
 use pgattest_ledger::SignedCheckpoint;
+use pgattest_testkit::tools::python_module;
 use pgattest_trail::seal::{Anchors, timestamp};
 use pgattest_trail::verify::{Request, verify};
 use std::path::{Path, PathBuf};
@@ -88,20 +89,7 @@ fn go_finds_every_leaf_in_the_tree_and_the_tree_only_grown() {
 
 /// `aics-tlog`, a verifier of C2SP logs in Python.
 fn aics_tlog() -> Command {
-    let places = [
-        std::env::var_os("PGATTEST_TOOLS").map(PathBuf::from),
-        Some(PathBuf::from("/var/cache/pgattest-tools")),
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/pgattest-tools")),
-    ];
-    let python = places
-        .into_iter()
-        .flatten()
-        .map(|place| place.join("python-tlog/bin/python"))
-        .find(|python| python.exists())
-        .expect("`script/bootstrap` installs aics-tlog");
-    let mut command = Command::new(python);
-    command.args(["-m", "aics_tlog"]);
-    command
+    python_module("tlog", "aics_tlog").unwrap()
 }
 
 #[test]
@@ -242,6 +230,7 @@ fn openssl_stamps_a_checkpoint_and_verifies_it() {
         keys: &key,
         earlier: &[],
         witnesses: &[],
+        second_keys: &[],
         records: None,
         heartbeat_ms: 0,
     };

@@ -1,0 +1,181 @@
+//! Second signatures: those kept beside the journal, and those that leaves tell of.
+
+use super::anchored::unfit;
+use super::report::{ProblemKind, Report, SecondSigned};
+use super::{Request, error_text};
+use crate::journal::{JournalReader, Tiles};
+use crate::seal::Anchors;
+use pgattest_ledger::ecdsa::EcPublicKey;
+use pgattest_ledger::tile::TileNodes;
+use pgattest_ledger::{Checkpoint, tree};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A second signature that a leaf tells of.
+pub(super) struct Told {
+    pub(super) leaf: u64,
+    pub(super) size: u64,
+    pub(super) key: String,
+    pub(super) signature: String,
+}
+
+pub(super) fn check(
+    reader: &JournalReader,
+    request: &Request<'_>,
+    told: &[Told],
+    report: &mut Report,
+) {
+    let mut covered: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); request.second_keys.len()];
+    check_files(reader, request, &mut covered, report);
+    check_leaves(reader, request, told, &mut covered, report);
+    for (key, sizes) in request.second_keys.iter().zip(covered) {
+        if sizes.is_empty() {
+            report.add(
+                ProblemKind::SecondSignature,
+                "second",
+                format!(
+                    "the second key {} has signed no checkpoint of this journal",
+                    key.fingerprint()
+                ),
+            );
+        } else {
+            report.second.push(SecondSigned {
+                key: key.fingerprint(),
+                checkpoints: sizes.into_iter().collect(),
+            });
+        }
+    }
+}
+
+fn check_files(
+    reader: &JournalReader,
+    request: &Request<'_>,
+    covered: &mut [BTreeSet<u64>],
+    report: &mut Report,
+) {
+    let anchors = Anchors::of(reader.dir());
+    let sizes = match anchors.second_sizes() {
+        Ok(sizes) => sizes,
+        Err(error) => {
+            return report.add(ProblemKind::SecondSignature, "second", error_text(&error));
+        }
+    };
+    let mut unchecked = 0_u64;
+    for size in sizes {
+        // Written since the checkpoint was read.
+        if size > reader.size() && !is_older_than_the_file(reader, size) {
+            continue;
+        }
+        let place = format!("second/{size}");
+        let note = match anchors.read_second(size) {
+            Ok(Some(note)) => note,
+            Ok(None) => continue,
+            Err(error) => {
+                report.add(ProblemKind::SecondSignature, place, error_text(&error));
+                continue;
+            }
+        };
+        if let Some(reason) = unfit(reader, request, &note.signed, size) {
+            report.add(ProblemKind::SecondSignature, place, reason);
+            continue;
+        }
+        let mut lines = note.others.len();
+        for (key, covered) in request.second_keys.iter().zip(&mut *covered) {
+            match key.has_signed(&note) {
+                Ok(false) => {}
+                Ok(true) => {
+                    covered.insert(size);
+                    lines = lines.saturating_sub(1);
+                }
+                Err(error) => {
+                    lines = lines.saturating_sub(1);
+                    report.add(
+                        ProblemKind::SecondSignature,
+                        place.clone(),
+                        format!("the second key {}: {error}", key.fingerprint()),
+                    );
+                }
+            }
+        }
+        unchecked += u64::from(lines > 0);
+    }
+    if unchecked > 0 {
+        report.notes.push(format!(
+            "{unchecked} checkpoints in `second` have signatures of keys that were not given: they were not checked (--second-key FILE)"
+        ));
+    }
+}
+
+fn check_leaves(
+    reader: &JournalReader,
+    request: &Request<'_>,
+    told: &[Told],
+    covered: &mut [BTreeSet<u64>],
+    report: &mut Report,
+) {
+    let tiles = Tiles::new(reader.dir());
+    let nodes = TileNodes::new(&tiles, reader.size());
+    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in told {
+        let key = request
+            .second_keys
+            .iter()
+            .zip(&mut *covered)
+            .find(|(key, _)| key.fingerprint() == one.key);
+        let Some((key, covered)) = key else {
+            *others.entry(&one.key).or_default() += 1;
+            continue;
+        };
+        let place = format!("leaf {}", one.leaf);
+        if one.size > one.leaf {
+            report.add(
+                ProblemKind::SecondSignature,
+                place,
+                format!(
+                    "it tells of a signature of {} leaves, and comes before they were there",
+                    one.size
+                ),
+            );
+            continue;
+        }
+        match tree::root(&nodes, one.size) {
+            // Told of where the tree is checked.
+            Err(_) => {}
+            Ok(root) => {
+                let checkpoint = Checkpoint {
+                    origin: report.origin.clone(),
+                    size: one.size,
+                    root,
+                };
+                if signed(key, &checkpoint, &one.signature) {
+                    covered.insert(one.size);
+                } else {
+                    report.add(
+                        ProblemKind::SecondSignature,
+                        place,
+                        format!(
+                            "it tells of a signature of the second key {} over {} leaves, which does not verify",
+                            one.key.escape_debug(),
+                            one.size
+                        ),
+                    );
+                }
+            }
+        }
+    }
+    for (key, count) in others {
+        report.notes.push(format!(
+            "leaves tell of {count} signatures of the second key {}, which was not given: they were not checked (--second-key FILE)",
+            key.escape_debug()
+        ));
+    }
+}
+
+fn signed(key: &EcPublicKey, checkpoint: &Checkpoint, signature: &str) -> bool {
+    hex::decode(signature)
+        .is_ok_and(|signature| key.verify(checkpoint.body().as_bytes(), &signature))
+}
+
+/// Whether the journal's checkpoint is still the one that was read: then a file of a larger size is of a journal that was set back.
+fn is_older_than_the_file(reader: &JournalReader, size: u64) -> bool {
+    JournalReader::open(reader.dir()).is_ok_and(|now| now.size() < size)
+}
