@@ -22,6 +22,9 @@ const PRIVATE: &str = "pgattest_ed25519";
 /// The public key's file name.
 const PUBLIC: &str = "pgattest_ed25519.pub";
 
+/// The file name of the key that is to take the private key's place.
+const NEXT: &str = "pgattest_ed25519.next";
+
 /// The longest key file that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
@@ -92,9 +95,40 @@ impl KeyStore {
         self.dir.join(PUBLIC)
     }
 
+    /// Where the key is that is to take the private key's place.
+    pub fn next_key_path(&self) -> PathBuf {
+        self.dir.join(NEXT)
+    }
+
     /// Reads the key.
     pub fn load(&self) -> Result<SigningKey, KeyStoreError> {
-        let path = self.private_key_path();
+        self.read(self.private_key_path())
+    }
+
+    /// Reads the key that is to take its place, when there is one.
+    pub fn load_next(&self) -> Result<Option<SigningKey>, KeyStoreError> {
+        match self.read(self.next_key_path()) {
+            Err(KeyStoreError::Absent(_)) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Makes the key that is to take its place, when there is none.
+    pub fn create_next(&self, disk: &Disk) -> Result<SigningKey, KeyStoreError> {
+        let path = self.next_key_path();
+        self.create(disk, &path)?;
+        self.read(path)
+    }
+
+    /// Puts the next key in the key's place: the old private key is gone then.
+    pub fn promote_next(&self, disk: &Disk) -> Result<(), KeyStoreError> {
+        let key = self.read(self.next_key_path())?;
+        disk.replace(&self.next_key_path(), &self.private_key_path())?;
+        self.refresh_public_key(&key.public_key());
+        Ok(())
+    }
+
+    fn read(&self, path: PathBuf) -> Result<SigningKey, KeyStoreError> {
         let failed = |source| DiskError {
             action: "read",
             path: path.clone(),
@@ -128,7 +162,7 @@ impl KeyStore {
     /// that do so at once, one makes the key and all get that one.
     pub fn load_or_create(&self) -> Result<StoredKey, KeyStoreError> {
         let created = match self.load() {
-            Err(KeyStoreError::Absent(path)) => self.create(&path)?,
+            Err(KeyStoreError::Absent(path)) => self.create(&Disk::default(), &path)?,
             Err(error) => return Err(error),
             Ok(key) => {
                 self.refresh_public_key(&key.public_key());
@@ -144,8 +178,7 @@ impl KeyStore {
     }
 
     /// Makes a key; false when another process was faster.
-    fn create(&self, path: &Path) -> Result<bool, KeyStoreError> {
-        let disk = Disk::default();
+    fn create(&self, disk: &Disk, path: &Path) -> Result<bool, KeyStoreError> {
         disk.create_folders(&self.dir)?;
         let random = |source| DiskError {
             action: "get random bytes for",

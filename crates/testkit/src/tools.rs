@@ -1,5 +1,10 @@
 //! Other people's programs that `script/bootstrap` installs for tests: verifiers, witnesses, receivers.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tools are other people's programs"
+)]
+
 use anyhow::{Context as _, Result, ensure};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

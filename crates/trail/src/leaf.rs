@@ -127,6 +127,17 @@ pub enum Leaf {
         /// The new key's identifier (public key or key digest, hexadecimal).
         key: String,
     },
+    /// Another key signs from here on, by the word of the one before.
+    KeyRotation {
+        /// When.
+        at: i64,
+        /// The key until now, hexadecimal.
+        old: String,
+        /// The key from now on, hexadecimal.
+        new: String,
+        /// The old key's signature over the tree before this leaf and both keys (see docs/trail/keys.md), hexadecimal.
+        signature: String,
+    },
     /// A second key signed a checkpoint.
     SecondSignature {
         /// When.
@@ -260,6 +271,7 @@ impl Leaf {
             | Self::Pruned { at, .. }
             | Self::Hold { at, .. }
             | Self::Key { at, .. }
+            | Self::KeyRotation { at, .. }
             | Self::SecondSignature { at, .. }
             | Self::Canary { at, .. }
             | Self::Alert { at, .. } => *at,

@@ -6,6 +6,7 @@ use pgattest_evidence::KeyStore;
 use pgattest_ledger::SigningKey;
 use pgattest_trail::Leaf;
 use pgattest_trail::capture::OriginalKey;
+use pgattest_trail::seal::rotation;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write as _;
@@ -23,8 +24,16 @@ pub(crate) struct Keys {
 }
 
 /// Reads both keys, making them on first use.
-pub(crate) fn load(dir: &Path, printer: &Printer) -> Result<Keys, Failure> {
+pub(crate) fn load(dir: &Path, journal: &Path, printer: &Printer) -> Result<Keys, Failure> {
     let mut leaves = Vec::new();
+    if let Some(key) = rotation::settle(journal, &KeyStore::new(dir))
+        .map_err(|error| fail(pgattest_trail::operate::with_causes(&error)))?
+    {
+        printer.note(&format!(
+            "An interrupted rotation was finished: {} signs from now on",
+            key.fingerprint()
+        ));
+    }
     let stored = KeyStore::new(dir)
         .load_or_create()
         .doing(|| "the signing key could not be used".to_owned())?;

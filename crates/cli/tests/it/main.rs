@@ -32,6 +32,7 @@ mod terminal;
 mod trail_archive;
 mod trail_desk;
 mod trail_faults;
+mod trail_keys;
 mod trail_operate;
 mod trail_run;
 mod validators;

@@ -153,6 +153,13 @@ impl Collector {
             Leaf::Key { purpose, .. } => {
                 events.push(event(index, at, format!("the {purpose} key changed")));
             }
+            Leaf::KeyRotation { new, .. } => {
+                events.push(event(
+                    index,
+                    at,
+                    format!("the signing key was rotated to {new}"),
+                ));
+            }
             _ => {}
         }
     }

@@ -53,6 +53,12 @@ pub enum JournalError {
         /// Why.
         source: CheckpointError,
     },
+    /// The key was rotated, and the one it is opened with is an older one.
+    #[error(
+        "the journal's key was rotated to {0}, and the key here is another: `pgattest trail rotate-key` finishes a rotation that was \
+         interrupted"
+    )]
+    Rotated(String),
     /// The journal was set back to an earlier state, or its checkpoint was.
     #[error(
         "the journal at `{}` was set back: {reason}; restore the later checkpoint, or the whole folder",

@@ -4,7 +4,8 @@ use super::segment::{each_segment, first_block};
 use super::state::State;
 use super::writer::{EVERY_LEAF, JournalOptions};
 use super::{CHECKPOINT, JournalError, Tiles};
-use crate::leaf::Entry;
+use crate::leaf::{Entry, Leaf};
+use crate::seal::rotation;
 use pgattest_evidence::DiskError;
 use pgattest_evidence::disk::{Disk, parent};
 use pgattest_ledger::checkpoint::default_origin;
@@ -83,9 +84,9 @@ pub(super) fn recover(
     options: &JournalOptions,
 ) -> Result<Recovered, JournalError> {
     let tiles = Tiles::new(dir);
-    let checkpoint = match read_checkpoint(dir)? {
-        Some(signed) => accept(dir, &signed, key, options)?,
-        None => begin(disk, dir, key, options)?,
+    let (checkpoint, by_the_old_key) = match read_checkpoint(dir)? {
+        Some(signed) => accept(dir, &tiles, &signed, key, options)?,
+        None => (begin(disk, dir, key, options)?, false),
     };
     let size = checkpoint.size;
     let edge = Edge::load(&tiles, size).map_err(|error| tiles.bad(error))?;
@@ -101,7 +102,15 @@ pub(super) fn recover(
     }
     refuse_set_back(dir, &tiles, size)?;
     let (state, saved_at) = read_state(dir, &tiles, &checkpoint)?;
+    if let Some(signer) = &state.signer
+        && *signer != key.public_key().to_hex()
+    {
+        return Err(JournalError::Rotated(signer.clone()));
+    }
     cut_segments(disk, dir, &state)?;
+    if by_the_old_key {
+        write_checkpoint(disk, dir, &checkpoint, key)?;
+    }
     Ok(Recovered {
         checkpoint,
         edge,
@@ -160,19 +169,26 @@ pub(super) fn write_cache(
     disk.replace(&temporary, &dir.join(name))
 }
 
+/// What the checkpoint says, and whether the key before this one signed it: the last leaf is then the rotation to this one.
 fn accept(
     dir: &Path,
+    tiles: &Tiles,
     signed: &SignedCheckpoint,
     key: &SigningKey,
     options: &JournalOptions,
-) -> Result<Checkpoint, JournalError> {
-    let checkpoint =
-        signed
-            .verify(&key.public_key())
-            .map_err(|source| JournalError::Checkpoint {
-                path: dir.join(CHECKPOINT),
-                source,
-            })?;
+) -> Result<(Checkpoint, bool), JournalError> {
+    let (checkpoint, by_the_old_key) = match signed.verify(&key.public_key()) {
+        Ok(checkpoint) => (checkpoint, false),
+        Err(source) => match signed_before_rotation(tiles, signed, key) {
+            Some(checkpoint) => (checkpoint, true),
+            None => {
+                return Err(JournalError::Checkpoint {
+                    path: dir.join(CHECKPOINT),
+                    source,
+                });
+            }
+        },
+    };
     match &options.origin {
         Some(origin) if *origin != checkpoint.origin => Err(JournalError::Refused {
             what: "the name",
@@ -182,8 +198,39 @@ fn accept(
                 origin.escape_debug()
             ),
         }),
-        _ => Ok(checkpoint.clone()),
+        _ => Ok((checkpoint.clone(), by_the_old_key)),
     }
+}
+
+/// The checkpoint, when the key that signed it names this key in its last leaf.
+fn signed_before_rotation<'s>(
+    tiles: &Tiles,
+    signed: &'s SignedCheckpoint,
+    key: &SigningKey,
+) -> Option<&'s Checkpoint> {
+    let head = signed.unverified();
+    let last = head.size.checked_sub(1)?;
+    let (bundle, place) = Tiles::place(last);
+    let entries = tiles.bundle(bundle, head.size).ok()?;
+    let entry = Entry::from_bytes(entries.get(place)?).ok()?;
+    let Leaf::KeyRotation {
+        old,
+        new,
+        signature,
+        ..
+    } = entry.leaf
+    else {
+        return None;
+    };
+    let before = Checkpoint {
+        origin: head.origin.clone(),
+        size: last,
+        root: tree::root(&TileNodes::new(tiles, head.size), last).ok()?,
+    };
+    let (old, new) = rotation::check(&before, &old, &new, &signature).ok()?;
+    (new == key.public_key())
+        .then(|| signed.verify(&old).ok())
+        .flatten()
 }
 
 /// Begins a journal: the checkpoint of the empty tree comes before everything else, so that a journal without one was tampered with.

@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) holds: BTreeSet<String>,
     /// The last pruning: its leaf, and the first record that is still there.
     pub(crate) pruned: Option<PrunedTo>,
+    /// The key that the last rotation named, hexadecimal.
+    pub(crate) signer: Option<String>,
 }
 
 /// What was pruned.
@@ -101,6 +103,7 @@ impl State {
                     oldest_record: *oldest_record,
                 });
             }
+            Leaf::KeyRotation { new, .. } => self.signer = Some(new.clone()),
             _ => {}
         }
         self.size += 1;
@@ -139,6 +142,7 @@ impl State {
             files: self.files.iter().cloned().collect(),
             holds: self.holds.clone(),
             pruned: self.pruned,
+            signer: self.signer.clone(),
         })?;
         Ok(format!("{}\n{body}\n", Hash::of(body.as_bytes()).to_hex()).into_bytes())
     }
@@ -164,6 +168,7 @@ impl State {
             files,
             holds: saved.holds,
             pruned: saved.pruned,
+            signer: saved.signer,
         };
         Some((state, Hash::from_hex(&saved.root)?))
     }
@@ -180,4 +185,7 @@ struct Saved {
     files: Vec<Position>,
     holds: BTreeSet<String>,
     pruned: Option<PrunedTo>,
+    /// Not in caches that were written before there were rotations.
+    #[serde(default)]
+    signer: Option<String>,
 }

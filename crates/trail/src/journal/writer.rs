@@ -8,6 +8,7 @@ use super::state::State;
 use super::{JournalError, Tiles};
 use crate::block::{Block, FileId, PieceKind, sidecar};
 use crate::leaf::{BlockLeaf, Entry, Leaf};
+use crate::seal::rotation;
 use pgattest_evidence::FaultHook;
 use pgattest_evidence::disk::{Disk, parent};
 use pgattest_ledger::tile::{Edge, Rows, Tile, TileWrite};
@@ -159,7 +160,7 @@ impl Journal {
             }
             self.refuse_pruning(*oldest_leaf, *oldest_record)?;
         }
-        if matches!(leaf, Leaf::Block(_)) {
+        if matches!(leaf, Leaf::Block(_) | Leaf::KeyRotation { .. }) {
             return Err(JournalError::Refused {
                 what: "the leaf",
                 reason: "the journal writes leaves of this kind itself".to_owned(),
@@ -188,6 +189,23 @@ impl Journal {
         self.commit_added()?;
         self.shared.committed();
         Ok(self.checkpoint.clone())
+    }
+
+    /// Has this key sign from now on: a leaf in which the key until now names it, committed by that key, then the same checkpoint signed
+    /// by the new one. When that fails, the journal is opened again with either key, see [`crate::seal::rotation`].
+    pub(crate) fn rotate(&mut self, new: SigningKey, at: i64) -> Result<(), JournalError> {
+        self.commit()?;
+        let leaf = rotation::leaf(at, &self.checkpoint, &self.key, &new.public_key());
+        self.note_any(&leaf)?;
+        self.commit_added()?;
+        if let Err(error) =
+            recovery::write_checkpoint(&self.disk, &self.dir, &self.checkpoint, &new)
+        {
+            self.fail();
+            return Err(error);
+        }
+        self.key = new;
+        Ok(())
     }
 
     /// How far a file has been sealed: the offset behind its last block, or behind its last declared gap. `None`: nothing of it.

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod keys;
+pub mod rotation;
 pub mod second;
 pub mod timestamp;
 pub mod witness;

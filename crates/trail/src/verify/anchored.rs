@@ -1,19 +1,25 @@
 //! What others hold or have signed: earlier checkpoints, witnesses' signatures, time stamps.
 
+use super::chain::Chain;
 use super::report::{ProblemKind, Report, Stamped, Witnessed};
-use super::{Request, error_text, signing_key};
+use super::{Request, error_text};
 use crate::journal::{JournalReader, Tiles};
 use crate::seal::Anchors;
 use pgattest_ledger::cosigned::CosignedCheckpoint;
 use pgattest_ledger::tile::TileNodes;
 use pgattest_ledger::{SignedCheckpoint, tree};
 
-pub(super) fn check_earlier(reader: &JournalReader, request: &Request<'_>, report: &mut Report) {
+pub(super) fn check_earlier(
+    reader: &JournalReader,
+    chain: &Chain<'_>,
+    request: &Request<'_>,
+    report: &mut Report,
+) {
     for (number, text) in (1..).zip(request.earlier) {
         let place = format!("earlier checkpoint {number}");
         let read = CosignedCheckpoint::parse(text).map_err(|error| error.to_string());
         let checked = read.and_then(|earlier| {
-            signing_key(&earlier.signed, request.keys)?;
+            chain.earlier(&earlier.signed)?;
             continues(reader, &earlier.signed)?;
             Ok(earlier.signed.unverified().size)
         });
@@ -50,7 +56,12 @@ fn continues(reader: &JournalReader, earlier: &SignedCheckpoint) -> Result<(), S
     })
 }
 
-pub(super) fn check_witnesses(reader: &JournalReader, request: &Request<'_>, report: &mut Report) {
+pub(super) fn check_witnesses(
+    reader: &JournalReader,
+    chain: &Chain<'_>,
+    request: &Request<'_>,
+    report: &mut Report,
+) {
     let anchors = Anchors::of(reader.dir());
     let sizes = match anchors.cosigned_sizes() {
         Ok(sizes) => sizes,
@@ -67,7 +78,7 @@ pub(super) fn check_witnesses(reader: &JournalReader, request: &Request<'_>, rep
                 continue;
             }
         };
-        if let Some(reason) = unfit(reader, request, &note.signed, size) {
+        if let Some(reason) = unfit(reader, chain, &note.signed, size) {
             report.add(ProblemKind::Witness, place, reason);
             continue;
         }
@@ -104,7 +115,7 @@ pub(super) fn check_witnesses(reader: &JournalReader, request: &Request<'_>, rep
     }
 }
 
-pub(super) fn check_timestamps(reader: &JournalReader, request: &Request<'_>, report: &mut Report) {
+pub(super) fn check_timestamps(reader: &JournalReader, chain: &Chain<'_>, report: &mut Report) {
     let anchors = Anchors::of(reader.dir());
     let sizes = match anchors.stamped_sizes() {
         Ok(sizes) => sizes,
@@ -119,7 +130,7 @@ pub(super) fn check_timestamps(reader: &JournalReader, request: &Request<'_>, re
                 place,
                 "the checkpoint that it is about is missing",
             ),
-            Ok(Some((signed, token))) => match unfit(reader, request, &signed, size) {
+            Ok(Some((signed, token))) => match unfit(reader, chain, &signed, size) {
                 Some(reason) => report.add(ProblemKind::Timestamp, place, reason),
                 None => report.stamped.push(Stamped {
                     size,
@@ -133,14 +144,15 @@ pub(super) fn check_timestamps(reader: &JournalReader, request: &Request<'_>, re
 /// Why a checkpoint that was kept with an anchor is not one of this journal.
 pub(super) fn unfit(
     reader: &JournalReader,
-    request: &Request<'_>,
+    chain: &Chain<'_>,
     signed: &SignedCheckpoint,
     size: u64,
 ) -> Option<String> {
     if signed.unverified().size != size {
         return Some("its checkpoint has another size than its name says".to_owned());
     }
-    signing_key(signed, request.keys)
+    chain
+        .earlier(signed)
         .and_then(|_| continues(reader, signed))
         .err()
 }

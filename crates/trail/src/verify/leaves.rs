@@ -1,6 +1,7 @@
 //! All leaves, one after the other: numbering, sources, signs of life, and the blocks they are manifests of.
 
 use super::blocks::Blocks;
+use super::chain::Said;
 use super::report::{Outage, ProblemKind, Report};
 use super::second::Told;
 use super::tree::TreeCheck;
@@ -11,12 +12,21 @@ use pgattest_ledger::tile::{TILE_WIDTH, TileNodes};
 use pgattest_ledger::tree;
 use std::collections::BTreeSet;
 
-/// Checks every leaf; the second signatures that they tell of.
+/// What leaves tell of keys.
+#[derive(Default)]
+pub(super) struct ToldOfKeys {
+    /// Second signatures.
+    pub(super) second: Vec<Told>,
+    /// Rotations.
+    pub(super) rotations: Vec<Said>,
+}
+
+/// Checks every leaf; what they tell of keys.
 pub(super) fn check_all(
     reader: &JournalReader,
     request: &Request<'_>,
     report: &mut Report,
-) -> Vec<Told> {
+) -> ToldOfKeys {
     let size = reader.size();
     let tiles = Tiles::new(reader.dir());
     let mut tree = TreeCheck::new(&tiles, size);
@@ -27,7 +37,7 @@ pub(super) fn check_all(
         files: Files::default(),
         holds: BTreeSet::new(),
         life: Life::default(),
-        second: Vec::new(),
+        keys: ToldOfKeys::default(),
     };
     for bundle in 0..size.div_ceil(TILE_WIDTH) {
         match tiles.bundle(bundle, size) {
@@ -62,7 +72,7 @@ pub(super) fn check_all(
     tree.finish(reader.checkpoint().unverified().root, report);
     walk.blocks.finish(report);
     check_cache(reader, &tiles, report);
-    walk.second
+    walk.keys
 }
 
 struct Walk<'r> {
@@ -73,7 +83,7 @@ struct Walk<'r> {
     files: Files,
     holds: BTreeSet<String>,
     life: Life,
-    second: Vec<Told>,
+    keys: ToldOfKeys,
 }
 
 /// What is known of the collector.
@@ -150,12 +160,13 @@ impl Walk<'_> {
                 key,
                 signature,
                 ..
-            } => self.second.push(Told {
+            } => self.keys.second.push(Told {
                 leaf: index,
                 size: *size,
                 key: key.clone(),
                 signature: signature.clone(),
             }),
+            leaf @ Leaf::KeyRotation { .. } => self.keys.rotations.extend(Said::of(index, leaf)),
             Leaf::Pruned { .. } => {
                 if let Some(hold) = self.holds.first() {
                     report.add(

@@ -5,6 +5,7 @@
 
 mod anchored;
 mod blocks;
+mod chain;
 mod leaves;
 mod report;
 mod second;
@@ -12,6 +13,7 @@ mod tree;
 
 pub use report::{Outage, Problem, ProblemKind, Report, SecondSigned, Stamped, Witnessed};
 
+use self::chain::Chain;
 use crate::journal::{CHECKPOINT, JournalError, JournalReader};
 use pgattest_ledger::PublicKey;
 use pgattest_ledger::cosigned::WitnessKey;
@@ -22,7 +24,7 @@ use std::path::Path;
 /// What is to be checked, and against what.
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
-    /// Whose signatures are believed. Never taken from the journal.
+    /// Whose signatures are believed, and those of the keys that they lead to by rotation. Never taken from the journal.
     pub keys: &'a [PublicKey],
     /// Checkpoints that were kept elsewhere: the journal has to continue each.
     pub earlier: &'a [Vec<u8>],
@@ -47,31 +49,34 @@ pub fn verify(dir: &Path, request: &Request<'_>) -> Result<Report, JournalError>
         }
         Ok(reader) => reader,
     };
-    check_signature(&reader, request.keys, &mut report);
+    let said = reader.checkpoint().unverified();
+    report.origin.clone_from(&said.origin);
+    report.leaves = said.size;
+    report.root = said.root.to_hex();
+    let chain = Chain::new(&reader, request.keys);
     let told = match &request.records {
-        None => leaves::check_all(&reader, request, &mut report),
+        None => {
+            let told = leaves::check_all(&reader, request, &mut report);
+            for (leaf, reason) in chain.told(&told.rotations) {
+                report.add(ProblemKind::Rotation, format!("leaf {leaf}"), reason);
+            }
+            told.second
+        }
         Some(records) => {
             blocks::check_range(&reader, records.clone(), &mut report);
             Vec::new()
         }
     };
-    anchored::check_earlier(&reader, request, &mut report);
-    second::check(&reader, request, &told, &mut report);
-    anchored::check_witnesses(&reader, request, &mut report);
-    anchored::check_timestamps(&reader, request, &mut report);
-    Ok(report)
-}
-
-fn check_signature(reader: &JournalReader, keys: &[PublicKey], report: &mut Report) {
-    let signed = reader.checkpoint();
-    let said = signed.unverified();
-    report.origin.clone_from(&said.origin);
-    report.leaves = said.size;
-    report.root = said.root.to_hex();
-    match signing_key(signed, keys) {
+    match chain.head() {
         Ok(key) => report.signed_by = Some(key.fingerprint()),
-        Err(reason) => report.add(ProblemKind::Checkpoint, CHECKPOINT, reason),
+        Err(reason) => report.add_first(ProblemKind::Checkpoint, CHECKPOINT, reason),
     }
+    anchored::check_earlier(&reader, &chain, request, &mut report);
+    second::check(&reader, &chain, request, &told, &mut report);
+    anchored::check_witnesses(&reader, &chain, request, &mut report);
+    anchored::check_timestamps(&reader, &chain, &mut report);
+    report.keys = chain.keys().iter().map(PublicKey::fingerprint).collect();
+    Ok(report)
 }
 
 /// The key of these that signed a checkpoint.

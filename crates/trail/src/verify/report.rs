@@ -23,6 +23,8 @@ pub struct Report {
     pub root: String,
     /// The fingerprint of the key that signed the checkpoint; absent when none of those given did.
     pub signed_by: Option<String>,
+    /// The fingerprints of the keys that the journal had, one after the other, as far as rotations tell; empty without one.
+    pub keys: Vec<String>,
     /// Leaves that were looked at, each held against the root.
     pub leaves_checked: u64,
     /// Blocks whose payload was read and held against its manifest.
@@ -114,6 +116,8 @@ pub struct Problem {
 pub enum ProblemKind {
     /// The checkpoint cannot be read, or none of the keys signed it.
     Checkpoint,
+    /// The old key did not sign what names the new one, or not as its successor.
+    Rotation,
     /// Tiles or leaves are not those of the root.
     Tree,
     /// A leaf cannot be understood.
@@ -152,6 +156,7 @@ impl Report {
             leaves: 0,
             root: String::new(),
             signed_by: None,
+            keys: Vec::new(),
             leaves_checked: 0,
             blocks_checked: 0,
             records_checked: 0,
@@ -187,6 +192,24 @@ impl Report {
         } else {
             self.problems_not_listed += 1;
         }
+    }
+
+    /// The same, before all others: what everything else rests on.
+    pub(super) fn add_first(
+        &mut self,
+        kind: ProblemKind,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+    ) {
+        self.verified = false;
+        self.problems.insert(
+            0,
+            Problem {
+                kind,
+                place: place.into(),
+                problem: problem.into(),
+            },
+        );
     }
 
     pub(super) fn outage(&mut self, outage: Outage) {

@@ -1,6 +1,7 @@
 //! Second signatures: those kept beside the journal, and those that leaves tell of.
 
 use super::anchored::unfit;
+use super::chain::Chain;
 use super::report::{ProblemKind, Report, SecondSigned};
 use super::{Request, error_text};
 use crate::journal::{JournalReader, Tiles};
@@ -20,12 +21,13 @@ pub(super) struct Told {
 
 pub(super) fn check(
     reader: &JournalReader,
+    chain: &Chain<'_>,
     request: &Request<'_>,
     told: &[Told],
     report: &mut Report,
 ) {
     let mut covered: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); request.second_keys.len()];
-    check_files(reader, request, &mut covered, report);
+    check_files(reader, chain, request, &mut covered, report);
     check_leaves(reader, request, told, &mut covered, report);
     for (key, sizes) in request.second_keys.iter().zip(covered) {
         if sizes.is_empty() {
@@ -48,6 +50,7 @@ pub(super) fn check(
 
 fn check_files(
     reader: &JournalReader,
+    chain: &Chain<'_>,
     request: &Request<'_>,
     covered: &mut [BTreeSet<u64>],
     report: &mut Report,
@@ -74,7 +77,7 @@ fn check_files(
                 continue;
             }
         };
-        if let Some(reason) = unfit(reader, request, &note.signed, size) {
+        if let Some(reason) = unfit(reader, chain, &note.signed, size) {
             report.add(ProblemKind::SecondSignature, place, reason);
             continue;
         }

@@ -8,6 +8,7 @@ mod place;
 mod proof;
 mod prune;
 mod query;
+mod rotate_key;
 mod run;
 mod sinks;
 mod status;
@@ -23,6 +24,7 @@ pub(crate) use place::{TrailConfigArgs, TrailKeysArgs};
 pub(crate) use proof::TrailProofArgs;
 pub(crate) use prune::TrailPruneArgs;
 pub(crate) use query::{Asked, QueryFormat, TrailQueryArgs};
+pub(crate) use rotate_key::TrailRotateKeyArgs;
 pub(crate) use run::TrailRunArgs;
 pub(crate) use sinks::{SinksFormat, TrailSinksArgs};
 pub(crate) use status::{TrailStatusArgs, TrailStatusFormat};
@@ -48,6 +50,8 @@ pub(crate) enum TrailCommand {
     Archive(TrailArchiveArgs),
     /// Remove payload that the retention policy no longer keeps; proofs stay
     Prune(TrailPruneArgs),
+    /// Have another key sign from now on, named by the one that signs today
+    RotateKey(TrailRotateKeyArgs),
     /// Set or lift a legal hold
     Hold(TrailHoldArgs),
     /// Say how far each sink is, try one, deliver what was refused again

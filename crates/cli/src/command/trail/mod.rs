@@ -9,6 +9,7 @@ mod proof;
 mod prune;
 mod query;
 mod records;
+mod rotate_key;
 mod run;
 mod sinks;
 mod status;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &TrailCommand, printer: &Printer) -> Result<u8, Failu
         TrailCommand::Query(arguments) => query::run(arguments, printer),
         TrailCommand::Archive(arguments) => archive::run(arguments, printer),
         TrailCommand::Prune(arguments) => prune::run(arguments, printer),
+        TrailCommand::RotateKey(arguments) => rotate_key::run(arguments, printer),
         TrailCommand::Hold(arguments) => hold::run(arguments, printer),
         TrailCommand::Sinks(arguments) => sinks::run(arguments, printer),
         TrailCommand::Detect(arguments) => detect::run(arguments, printer),

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
     }
     let file = configuration(arguments)?;
     file.refuse_missing_secrets(None)?;
-    let keys = keys::load(&file.keys, printer)?;
+    let keys = keys::load(&file.keys, &file.journal, printer)?;
     let stop = Stop::default();
     let metrics = Metrics::default();
     let seed = keys.signing;

@@ -189,6 +189,9 @@ fn text_of(report: &Report) -> String {
             |key| format!("by {key}"),
         ),
     );
+    for (number, key) in (1..).zip(&report.keys) {
+        line("key", format!("{number} of {}, {key}", report.keys.len()));
+    }
     line(
         "tree",
         format!(
@@ -269,8 +272,13 @@ fn second_text(second: &SecondSigned, leaves: u64) -> String {
         after => format!("the last {after} leaves have the first signature alone"),
     };
     format!(
-        "{} checkpoints signed by {}, of {first} to {last} leaves; {after}",
+        "{} {} signed by {}, of {first} to {last} leaves; {after}",
         second.checkpoints.len(),
+        if second.checkpoints.len() == 1 {
+            "checkpoint"
+        } else {
+            "checkpoints"
+        },
         second.key
     )
 }

@@ -5,6 +5,7 @@ mod lost_flush;
 mod model;
 mod proofs;
 mod pruning;
+mod rotation;
 mod round_trip;
 mod support;
 mod tamper;
