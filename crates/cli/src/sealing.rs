@@ -152,7 +152,8 @@ pub(crate) fn recompute(package: &Package) -> Result<Recomputed, Failure> {
 /// The folder of the audit before a plan was applied.
 const BEFORE: &str = "before/";
 
-fn observations(package: &Package, folder: &str) -> Result<Vec<Observation>, Failure> {
+/// What a package's collector saw.
+pub(crate) fn observations(package: &Package, folder: &str) -> Result<Vec<Observation>, Failure> {
     let transcript = format!("{folder}observations.jsonl");
     transcript::read(text(package, &transcript)?, |path| {
         package.file(&format!("{folder}{path}")).map(<[u8]>::to_vec)

@@ -10,10 +10,12 @@ pub mod render;
 mod scan;
 mod shape;
 mod test;
+mod unused;
 
 pub use naming::{TableName, dotted};
 pub use question::{ClassifiedTable, Filter, Question};
 pub use scan::Looked;
+pub use unused::{Grant, UnusedGrants};
 
 use crate::archive::Archive;
 use crate::error::{ArchiveError, damaged};
@@ -47,6 +49,9 @@ impl Question {
         if matches!(self, Self::Counts) {
             return Ok(counts::NAMES.to_vec());
         }
+        if matches!(self, Self::UnusedGrants(_)) {
+            return Ok(unused::NAMES.to_vec());
+        }
         Ok(self.outs()?.iter().map(shape::Out::name).collect())
     }
 }
@@ -79,7 +84,11 @@ pub fn answer(
             .collect(),
         ..Population::default()
     };
-    let mut tests = filter.tests();
+    let mut tests = match question {
+        // Of the records only the period is restricted: who and what is asked about are grants.
+        Question::UnusedGrants(_) => filter.times(),
+        _ => filter.tests(),
+    };
     tests.push(question.test());
     let mut asked = Asked {
         archive,
@@ -99,6 +108,16 @@ pub fn answer(
         let rows = asked.counted(&layout.batches, filter)?;
         population.matched = u64::try_from(rows.num_rows()).unwrap_or(0);
         each(&rows)?;
+    } else if let Question::UnusedGrants(grants) = question {
+        let uses = asked.used(&layout.batches, filter)?;
+        let (from, _) = filter.range();
+        let begins_before = day(from).is_some_and(|first| {
+            let mut parts = layout.batches.iter().flat_map(|batch| &batch.parts);
+            parts.any(|(name, _)| name.day < first)
+        });
+        let rows = uses.rows(grants, filter, begins_before, &population)?;
+        population.matched = u64::try_from(rows.num_rows()).unwrap_or(0);
+        each(&rows)?;
     }
     Ok(population)
 }
@@ -116,7 +135,7 @@ impl Asked<'_> {
         parts: &[&PartName],
         each: &mut dyn FnMut(&RecordBatch) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        if matches!(question, Question::Counts) {
+        if matches!(question, Question::Counts | Question::UnusedGrants(_)) {
             return Ok(());
         }
         let outs = question.outs()?;
@@ -154,6 +173,31 @@ impl Asked<'_> {
             Some(rows) => each(&rows),
             None => Ok(()),
         }
+    }
+
+    fn used(
+        &mut self,
+        batches: &[crate::archive::Batch],
+        filter: &Filter,
+    ) -> Result<unused::Uses, ArchiveError> {
+        let mut uses = unused::Uses::default();
+        for (name, _) in batches.iter().flat_map(|batch| &batch.parts) {
+            if !is_asked_for(name, filter) {
+                continue;
+            }
+            let path = name.path();
+            let looked = &mut self.population.looked;
+            let each = &mut |rows: &RecordBatch| uses.add(rows, &path);
+            scan::scan(
+                self.archive,
+                name,
+                &self.test,
+                &unused::SOURCES,
+                looked,
+                each,
+            )?;
+        }
+        Ok(uses)
     }
 
     fn counted(

@@ -3,6 +3,7 @@
 use super::naming::{Mention, TableName};
 use super::shape::{Look, Out, is_failure};
 use super::test::Test;
+use super::unused::UnusedGrants;
 use crate::error::ArchiveError;
 
 /// A question that is built in.
@@ -24,6 +25,8 @@ pub enum Question {
     Session(String),
     /// How many records of each class, by day and role.
     Counts,
+    /// Which grants on tables were not used.
+    UnusedGrants(UnusedGrants),
 }
 
 /// A table with classified columns.
@@ -89,6 +92,7 @@ impl Question {
             Self::Classified(_) => "classified",
             Self::Session(_) => "session",
             Self::Counts => "counts",
+            Self::UnusedGrants(_) => "unused-grants",
         }
     }
 
@@ -140,7 +144,7 @@ impl Question {
                 Statement,
                 Column("parameters"),
             ],
-            Self::Counts => &[],
+            Self::Counts | Self::UnusedGrants(_) => &[],
         };
         Ok(RECORD.iter().chain(rest).cloned().collect())
     }
@@ -169,6 +173,7 @@ impl Question {
             Self::Classified(tables) => Test::Any(tables.iter().map(reads).collect()),
             Self::Session(session) => Test::is("session_id", session.as_str()),
             Self::Counts => Test::True,
+            Self::UnusedGrants(_) => Test::Known("audit_type"),
         }
     }
 
@@ -190,6 +195,11 @@ impl Question {
                 "by the role that logged in: what it did after SET ROLE is here, what others did after SET ROLE to it is not",
             ],
             Self::Session(_) => &["holes in the line numbers: see `pgattest trail completeness`"],
+            Self::UnusedGrants(_) => &[
+                "the grants, memberships and settings are those of the package's moment: what was granted or set within the period is not told from what was always so",
+                "a record says that a statement was attempted; `used` may be a use of another grant to the same roles, of ownership, or of SUPERUSER",
+                "a use by PUBLIC is one by a role that neither owns the table nor is a superuser",
+            ],
             Self::Counts => &["records of unknown time count on the day they were sealed"],
         }
     }
@@ -198,15 +208,7 @@ impl Question {
 impl Filter {
     /// Which records are considered.
     pub(crate) fn tests(&self) -> Vec<Test> {
-        let mut tests = Vec::new();
-        if self.from.is_some() || self.to.is_some() {
-            let (from, to) = self.range();
-            // Nobody knows that a record of unknown time is not of the period.
-            tests.push(Test::Any(vec![
-                Test::Range("log_time", from, to),
-                Test::Null("log_time"),
-            ]));
-        }
+        let mut tests = self.times();
         if !self.users.is_empty() {
             let users = self.users.iter().map(String::as_str);
             tests.push(Test::one_of("user_name", users));
@@ -218,6 +220,19 @@ impl Filter {
             tests.push(touches(table));
         }
         tests
+    }
+
+    /// Which records are of the period.
+    pub(crate) fn times(&self) -> Vec<Test> {
+        if self.from.is_none() && self.to.is_none() {
+            return Vec::new();
+        }
+        let (from, to) = self.range();
+        // Nobody knows that a record of unknown time is not of the period.
+        vec![Test::Any(vec![
+            Test::Range("log_time", from, to),
+            Test::Null("log_time"),
+        ])]
     }
 
     /// The period, ends included, in milliseconds since 1970.

@@ -255,6 +255,12 @@ fn said(population: &Population, question: &Question, written: u64) -> Vec<Strin
             looked.sums.rows, population.instance, looked.files
         );
     }
+    if let Question::UnusedGrants(_) = question {
+        line = format!(
+            "{} grants against the audited of {} records of `{}`, in {} files",
+            population.matched, looked.sums.rows, population.instance, looked.files
+        );
+    }
     lines.push(line);
     if written < population.matched {
         lines.push(format!(

@@ -17,3 +17,4 @@ mod oracle;
 mod questions;
 mod support;
 mod task;
+mod unused;

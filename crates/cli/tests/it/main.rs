@@ -35,6 +35,7 @@ mod trail_faults;
 mod trail_keys;
 mod trail_operate;
 mod trail_run;
+mod trail_unused;
 mod validators;
 mod waivers;
 mod zip_file;

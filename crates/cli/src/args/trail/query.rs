@@ -37,6 +37,15 @@ pub(crate) struct TrailQueryArgs {
     /// The policy: superusers, classified columns [default: ./pgattest.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// For `unused-grants`: the evidence package (`pgattest audit --out`) that says who was granted what
+    #[arg(long, value_name = "FILE")]
+    pub(crate) package: Option<PathBuf>,
+    /// For `unused-grants`: the journal that tells whether the log of the period is complete. Without it nothing is called unused
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
+    /// For `unused-grants`: so many days before the package was made, unless --from says otherwise
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
     /// How to say it
     #[arg(long, value_enum, default_value_t = QueryFormat::Text)]
     pub(crate) format: QueryFormat,
@@ -63,6 +72,8 @@ pub(crate) enum Asked {
     Session,
     /// Records of each class, by day and role
     Counts,
+    /// Grants on tables that no audited statement used; `unknown` where the log cannot tell
+    UnusedGrants,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

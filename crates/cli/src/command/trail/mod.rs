@@ -13,6 +13,7 @@ mod rotate_key;
 mod run;
 mod sinks;
 mod status;
+mod unused_grants;
 mod verify;
 
 use crate::args::TrailCommand;

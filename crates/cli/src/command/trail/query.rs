@@ -1,6 +1,7 @@
 //! `pgattest trail query`.
 
 use super::place::Place;
+use super::unused_grants;
 use crate::args::{Asked, QueryFormat, TrailQueryArgs};
 use crate::failure::{Failure, fail};
 use crate::policy_file;
@@ -13,9 +14,14 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter};
 
 pub(crate) fn run(arguments: &TrailQueryArgs, printer: &Printer) -> Result<u8, Failure> {
-    let question = question(arguments)?;
+    let place = Place::of(&arguments.place.config)?;
+    let question = question(arguments, &place)?;
+    let from = match &question {
+        Question::UnusedGrants(grants) => Some(grants.from),
+        _ => arguments.from,
+    };
     let filter = Filter {
-        from: arguments.from,
+        from,
         to: arguments.to,
         users: arguments.users.clone(),
         database: arguments.database.clone(),
@@ -25,7 +31,7 @@ pub(crate) fn run(arguments: &TrailQueryArgs, printer: &Printer) -> Result<u8, F
             .map(TableName::parse)
             .transpose()?,
     };
-    let archive = Place::of(&arguments.place.config)?.archive(
+    let archive = place.archive(
         arguments.place.archive.as_deref(),
         arguments.place.instance.as_deref(),
     )?;
@@ -71,7 +77,7 @@ fn answered(
     renderer.end(question, &population).map_err(unwritten)
 }
 
-fn question(arguments: &TrailQueryArgs) -> Result<Question, Failure> {
+fn question(arguments: &TrailQueryArgs, place: &Place) -> Result<Question, Failure> {
     let subject = |what: &str| {
         arguments.subject.clone().ok_or_else(|| {
             fail(format!("the question needs {what}")).hint(format!(
@@ -92,6 +98,10 @@ fn question(arguments: &TrailQueryArgs) -> Result<Question, Failure> {
         Asked::Roles => Question::Roles,
         Asked::FailedLogins => Question::FailedLogins,
         Asked::Counts => Question::Counts,
+        Asked::UnusedGrants => {
+            let journal = place.journal_if_any(arguments.journal.as_deref());
+            Question::UnusedGrants(unused_grants::ask(arguments, journal.as_deref())?)
+        }
         Asked::Superusers => Question::Superusers(superusers(arguments)?),
         Asked::Classified => {
             let policy = policy_file::load(arguments.policy.as_deref())?.policy;
