@@ -49,6 +49,8 @@ pub struct ClusterBuilder {
     encoding: Encoding,
     /// Whether the log is written beside the data directory and not below it.
     log_outside: bool,
+    /// Whether [`Cluster::set_clock`] works.
+    own_clock: bool,
 }
 
 impl ClusterBuilder {
@@ -63,6 +65,7 @@ impl ClusterBuilder {
             extensions: Vec::new(),
             encoding: Encoding::default(),
             log_outside: false,
+            own_clock: false,
         }
     }
 
@@ -132,6 +135,12 @@ impl ClusterBuilder {
             .setting("log_destination", "csvlog")
     }
 
+    /// Gives the server a clock of its own, for [`Cluster::set_clock`]. The machine's is left alone.
+    pub fn own_clock(mut self) -> Self {
+        self.own_clock = true;
+        self
+    }
+
     /// Encoding and locale of the databases: `("UTF8", "C.UTF-8")` by default,
     /// `("SQL_ASCII", "C")` for bytes that need be no text.
     pub fn encoding(mut self, encoding: &str, locale: &str) -> Self {
@@ -176,6 +185,12 @@ impl ClusterBuilder {
         std::fs::write(data.join("pg_hba.conf"), &self.hba)?;
         if let Some(ident) = &self.ident {
             std::fs::write(data.join("pg_ident.conf"), ident)?;
+        }
+        if self.own_clock {
+            if !std::path::Path::new(server::FAKETIME).exists() {
+                bail!("{} is missing: run script/bootstrap", server::FAKETIME);
+            }
+            std::fs::write(directory.path().join(server::CLOCK), "+0\n")?;
         }
         let settings = self.postgresql_conf(&directory, tls.as_ref())?;
         let parts = Parts {

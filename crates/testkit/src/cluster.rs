@@ -281,6 +281,18 @@ impl Cluster {
             .signal(Signal::HUP)
     }
 
+    /// Sets the clock of a server that was built with [`ClusterBuilder::own_clock`]: so many seconds before the machine's, for every
+    /// process of it that looks from now on.
+    pub fn set_clock(&self, seconds_back: u32) -> Result<()> {
+        let path = self.parts.directory.path().join(server::CLOCK);
+        if !path.exists() {
+            anyhow::bail!("the cluster was built without `own_clock`");
+        }
+        let new = path.with_extension("new");
+        std::fs::write(&new, format!("-{seconds_back}\n"))?;
+        std::fs::rename(&new, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// Stops the server in an orderly way (mode "fast"). Stopped already is fine.
     pub fn stop(&self) -> Result<()> {
         self.end(Signal::INT)

@@ -33,6 +33,16 @@ pub(crate) fn start(
     let mut command = Process::command(&binaries.bin.join("postgres"), Signal::QUIT);
     command.arg("-D").arg(data);
     account.confine(&mut command, home);
+    let clock = home.join(CLOCK);
+    if clock.exists() {
+        // Asked at every look at the clock: the test sets it while the server runs.
+        command
+            .env("LD_PRELOAD", FAKETIME)
+            .env("FAKETIME_TIMESTAMP_FILE", &clock)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+    }
     command
         .stdin(Stdio::null())
         .stdout(output.try_clone().context("cannot share the log file")?)
@@ -65,6 +75,12 @@ pub(crate) fn start(
     }
     Ok(process)
 }
+
+/// Beside the data directory, for a server whose clock the test sets: what is added to the time.
+pub(crate) const CLOCK: &str = "clock";
+
+/// Debian's libfaketime.
+pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Where the logging collector writes by default, below the data directory, and where a hardened cluster's does, beside it.
 pub(crate) const LOG_DIRECTORY: &str = "log";

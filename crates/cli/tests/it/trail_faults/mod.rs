@@ -6,6 +6,7 @@
     reason = "the seed and the counts are for whoever looks into a failure"
 )]
 
+mod clock;
 mod loss;
 mod ordeal;
 mod rights;

@@ -1,8 +1,10 @@
 //! A server that logs everything, a load, and the collector as a process.
 
 use crate::support::{Desk, start};
-use pgattest_testkit::{Cluster, SUPERUSER_PASSWORD};
+use pgattest_testkit::{Cluster, ClusterBuilder, SUPERUSER_PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,13 +21,16 @@ pub(super) fn server(rotation: &str) -> Cluster {
 
 /// Logs every statement once, without pgaudit: after the three records of its connection a session has one for each.
 pub(super) fn server_that_logs(rotation: &str) -> Cluster {
+    logs_all(rotation).start_blocking().unwrap()
+}
+
+/// The same, to be started.
+pub(super) fn logs_all(rotation: &str) -> ClusterBuilder {
     Cluster::hardened(15)
         .setting("pgaudit.log", "none")
         .setting("log_statement", "all")
         .setting("log_timezone", "UTC")
         .setting("log_rotation_size", rotation)
-        .start_blocking()
-        .unwrap()
 }
 
 #[track_caller]
@@ -91,7 +96,7 @@ impl Collector {
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&said).unwrap())
+            .stderr(fs::File::create(&said).unwrap())
             .spawn()
             .unwrap();
         Self { process, said }
@@ -99,7 +104,7 @@ impl Collector {
 
     /// Whether it has said these words.
     pub(super) fn has_said(&self, words: &str) -> bool {
-        let said = std::fs::read(&self.said).unwrap();
+        let said = fs::read(&self.said).unwrap();
         String::from_utf8_lossy(&said).contains(words)
     }
 
@@ -131,6 +136,27 @@ impl Drop for Collector {
 pub(super) fn catch_up(desk: &Desk) {
     desk.run(&["trail", "run", "--config", "trail.toml", "--once"])
         .assert_code(0);
+}
+
+pub(super) fn csv_files(cluster: &Cluster) -> BTreeSet<PathBuf> {
+    fs::read_dir(log_dir(cluster))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
+        .collect()
+}
+
+/// Has the server begin another log file, and waits for it. Gives the files there are then.
+#[track_caller]
+pub(super) fn rotate(cluster: &Cluster) -> BTreeSet<PathBuf> {
+    let before = csv_files(cluster);
+    // Its name has the second in it: in the same second it would be the same file.
+    wait_until("another log file", || {
+        let _ = cluster.query_text_blocking("postgres", "select pg_rotate_logfile()");
+        pause(Duration::from_millis(200));
+        !csv_files(cluster).is_subset(&before)
+    });
+    csv_files(cluster)
 }
 
 /// Waits for a state, with a deadline that only a fault reaches.

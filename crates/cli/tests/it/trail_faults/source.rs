@@ -2,16 +2,15 @@
 
 use super::loss::{End, SESSIONS, assert_loss_is_told, load};
 use super::scene::{
-    Collector, catch_up, configure, log_dir, pause, server, server_that_logs, statement, wait_until,
+    Collector, catch_up, configure, csv_files, rotate, server, server_that_logs, statement,
+    wait_until,
 };
 use super::sealed::{assert_bytes_are_the_log, assert_verified, holds, sealed};
 use crate::support::Desk;
 use pgattest_testkit::Cluster;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Killed with its children in the orderly way of a crash, and by itself, so that nobody tells the children.
 #[test]
@@ -179,33 +178,12 @@ fn assert_complete(desk: &Desk) {
     }
 }
 
-fn csv_files(cluster: &Cluster) -> BTreeSet<PathBuf> {
-    fs::read_dir(log_dir(cluster))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
-        .collect()
-}
-
 fn bytes_logged(cluster: &Cluster) -> u64 {
     csv_files(cluster)
         .iter()
         .filter_map(|path| fs::metadata(path).ok())
         .map(|metadata| metadata.len())
         .sum()
-}
-
-/// Has the server begin another log file, and waits for it. Gives the files there are then.
-#[track_caller]
-fn rotate(cluster: &Cluster) -> BTreeSet<PathBuf> {
-    let before = csv_files(cluster);
-    // Its name has the second in it: in the same second it would be the same file.
-    wait_until("another log file", || {
-        let _ = cluster.query_text_blocking("postgres", "select pg_rotate_logfile()");
-        pause(Duration::from_millis(200));
-        !csv_files(cluster).is_subset(&before)
-    });
-    csv_files(cluster)
 }
 
 /// Sends a signal to the server's main process, waits until it and all its children are gone, and starts it again.
