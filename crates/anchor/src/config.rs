@@ -50,6 +50,24 @@ pub struct SecondConfig {
     pub every_seconds: u32,
 }
 
+impl SealConfig {
+    /// Who is asked, for the journal: witnesses by the name of their key, authorities by their host.
+    pub fn names(&self) -> Vec<String> {
+        let witnesses = self.witness.iter().map(|witness| {
+            let name = witness.key.split('+').next().unwrap_or_default();
+            format!("witness {name}")
+        });
+        let stamps = self.timestamp.iter().map(|stamp| {
+            let host = Url::parse(&stamp.url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned));
+            format!("time stamps by {}", host.unwrap_or_default())
+        });
+        let second = (!self.second.is_empty()).then(|| "a second key".to_owned());
+        second.into_iter().chain(witnesses).chain(stamps).collect()
+    }
+}
+
 /// A witness.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]

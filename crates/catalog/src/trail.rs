@@ -28,7 +28,7 @@ pub(crate) const NOT_LOOKED_AT: &str =
     "no audit trail was looked at: name its journal with `--trail DIR`";
 
 /// The columns of [`STATE`].
-pub const STATE_COLUMNS: [&str; 21] = [
+pub const STATE_COLUMNS: [&str; 22] = [
     "origin",
     "instance",
     "system_identifier",
@@ -50,6 +50,7 @@ pub const STATE_COLUMNS: [&str; 21] = [
     "anchored",
     "anchored_by",
     "retention_days",
+    "configured",
 ];
 /// The columns of [`COVERAGE`].
 pub const COVERAGE_COLUMNS: [&str; 4] = ["from", "until", "live", "why"];
@@ -72,12 +73,13 @@ pub const SINK_COLUMNS: [&str; 11] = [
     "error",
 ];
 /// The columns of [`RULES`].
-pub const RULE_COLUMNS: [&str; 5] = [
+pub const RULE_COLUMNS: [&str; 6] = [
     "rule",
     "fired",
     "undelivered",
     "last_fired",
     "last_delivered",
+    "looks",
 ];
 
 /// What stands where a query's text stands in an observation.
@@ -90,9 +92,9 @@ pub fn description(group: &str) -> &'static str {
             "-- no query: gap leaves, and the records' own line numbers, read from the journal"
         }
         SINKS => {
-            "-- no query: watermark and dead-letter leaves; what each sink says of its retention"
+            "-- no query: configuration, watermark and dead-letter leaves; what each sink says of its retention"
         }
-        RULES => "-- no query: alert leaves of the journal",
+        RULES => "-- no query: configuration and alert leaves of the journal",
         _ => "-- no query",
     }
 }

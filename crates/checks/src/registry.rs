@@ -109,6 +109,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::trail::ShippingLag,
     &crate::trail::OutsideAnchor,
     &crate::trail::RetentionProof,
+    &crate::trail::AlertRules,
     &crate::trail::AlertDelivery,
     &crate::trail::LogSilence,
     &crate::egress::ApprovedExtensions,

@@ -12,7 +12,7 @@ use pgattest_sinks::evidence::{Lock, Retention};
 use pgattest_trail::completeness::summary::{TEST_RULE, is_delivered};
 use pgattest_trail::completeness::{Options, Period, Summary};
 use pgattest_trail::journal::{JournalError, JournalReader};
-use pgattest_trail::leaf::{BlockLeaf, Leaf};
+use pgattest_trail::leaf::{self, BlockLeaf, Leaf};
 use pgattest_trail::verify::{self, Report, Request};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,12 +44,14 @@ pub(crate) fn observations(
         .doing(unreadable)
         .or_hint("--trail takes the collector's journal: the directory with `checkpoint` in it")?;
     let from = started.as_millisecond() - i64::from(wanted.days) * DAY;
-    let leaves = Leaves::read(&reader, from).doing(unreadable)?;
     let period = Period {
         from: Some(from),
         until: None,
     };
-    let summary = Summary::of_journal(&reader, period, options(policy)).doing(unreadable)?;
+    let mut leaves = Leaves::begin(&reader, from).doing(unreadable)?;
+    let every = |index, leaf: &Leaf| leaves.take(index, leaf);
+    let summary =
+        Summary::of_journal_and(&reader, period, options(policy), every).doing(unreadable)?;
     let report = verify::verify(
         journal,
         &Request {
@@ -74,6 +76,7 @@ pub(crate) fn observations(
         leaves: &leaves,
         report: &report,
         summary: &summary,
+        statuses: leaves.statuses(journal),
         seen_at: finished.as_millisecond(),
     };
     Ok(vec![
@@ -108,6 +111,12 @@ struct Leaves {
     retention_days: u32,
     first_record: u64,
     next_record: u64,
+    /// Blocks that were sealed from then on are looked at.
+    from: i64,
+    /// The first record that was not pruned.
+    oldest_record: u64,
+    /// When the collector last wrote down what it is told.
+    configured: i64,
     oldest: Option<BlockLeaf>,
     newest_record: i64,
     canaries: BTreeMap<(String, String), Canary>,
@@ -124,6 +133,7 @@ struct Canary {
 
 #[derive(Default)]
 struct Rule {
+    looks: bool,
     fired: u64,
     undelivered: u64,
     last_fired: i64,
@@ -132,36 +142,69 @@ struct Rule {
 
 #[derive(Default)]
 struct Sink {
+    /// The kind that the configuration says.
+    kind: String,
     next: u64,
     at: i64,
     dead: u64,
 }
 
 impl Leaves {
-    fn read(reader: &JournalReader, from: i64) -> Result<Self, JournalError> {
-        let (oldest_record, _) = reader.oldest()?;
-        let mut seen = Self {
-            next_record: reader.next_record()?,
+    fn begin(reader: &JournalReader, from: i64) -> Result<Self, JournalError> {
+        let next_record = reader.next_record()?;
+        Ok(Self {
+            next_record,
+            first_record: next_record,
             audit_grade: true,
+            from,
+            oldest_record: reader.oldest()?.0,
             ..Self::default()
-        };
-        seen.first_record = seen.next_record;
-        for leaf in reader.leaves(0) {
-            let (index, leaf) = leaf?;
-            if index == 0 {
-                seen.began = leaf.at();
-            }
-            seen.newest = leaf.at();
-            seen.stopped = matches!(leaf, Leaf::Stop { .. });
-            seen.note(leaf, from, oldest_record);
-        }
-        Ok(seen)
+        })
     }
 
-    fn note(&mut self, leaf: Leaf, from: i64, oldest_record: u64) {
+    fn take(&mut self, index: u64, leaf: &Leaf) {
+        if index == 0 {
+            self.began = leaf.at();
+        }
+        self.newest = leaf.at();
+        self.stopped = matches!(leaf, Leaf::Stop { .. });
+        self.note(leaf.clone());
+    }
+
+    /// What each sink's task wrote last, read once.
+    fn statuses(&self, journal: &Path) -> BTreeMap<String, Status> {
+        self.sinks
+            .keys()
+            .filter_map(|name| {
+                let known = Name::try_from(name.clone()).ok()?;
+                Some((name.clone(), Status::load(journal, &known)?))
+            })
+            .collect()
+    }
+
+    /// What the collector is told from here on.
+    fn told(&mut self, at: i64, told: leaf::Told) {
+        self.configured = at;
+        for rule in self.rules.values_mut() {
+            rule.looks = false;
+        }
+        for rule in told.rules {
+            self.rules.entry(rule).or_default().looks = true;
+        }
+        for (name, sink) in told.sinks {
+            self.sinks.entry(name).or_default().kind = sink.kind;
+        }
+    }
+
+    fn note(&mut self, leaf: Leaf) {
         match leaf {
             Leaf::Start { instance, .. } => self.instance = instance,
-            Leaf::Block(block) => self.block(block, from, oldest_record),
+            Leaf::Configuration {
+                at,
+                told: Some(told),
+                ..
+            } => self.told(at, told),
+            Leaf::Block(block) => self.block(block),
             Leaf::Canary {
                 at,
                 mark,
@@ -216,15 +259,15 @@ impl Leaves {
         }
     }
 
-    fn block(&mut self, block: BlockLeaf, from: i64, oldest_record: u64) {
+    fn block(&mut self, block: BlockLeaf) {
         self.redacted += u64::from(block.redacted);
         self.audit_grade &= matches!(block.format.as_str(), "csvlog" | "jsonlog" | "cloud-sql");
         self.newest_record = block.last_time.unwrap_or(0).max(self.newest_record);
-        if block.sealed_at >= from {
+        if block.sealed_at >= self.from {
             self.first_record = self.first_record.min(block.first_record);
         }
         if self.oldest.is_none()
-            && block.first_record >= oldest_record
+            && block.first_record >= self.oldest_record
             && block.first_time.is_some()
         {
             self.oldest = Some(block);
@@ -246,7 +289,7 @@ impl Leaves {
             .collect()
     }
 
-    fn rules(&self) -> Vec<[String; 5]> {
+    fn rules(&self) -> Vec<[String; 6]> {
         self.rules
             .iter()
             .map(|(name, rule)| {
@@ -256,6 +299,7 @@ impl Leaves {
                     rule.undelivered.to_string(),
                     rule.last_fired.to_string(),
                     rule.last_delivered.to_string(),
+                    flag(rule.looks).to_owned(),
                 ]
             })
             .collect()
@@ -269,11 +313,12 @@ struct Told<'a> {
     leaves: &'a Leaves,
     report: &'a Report,
     summary: &'a Summary,
+    statuses: BTreeMap<String, Status>,
     seen_at: i64,
 }
 
 impl Told<'_> {
-    fn state(&self) -> [String; 21] {
+    fn state(&self) -> [String; 22] {
         let (leaves, report) = (self.leaves, self.report);
         let intact_why = report.problems.first().map_or_else(String::new, |problem| {
             let more = match report.problems.len() {
@@ -308,6 +353,7 @@ impl Told<'_> {
             anchored.to_string(),
             anchored_by,
             self.retention_days().to_string(),
+            leaves.configured.to_string(),
         ]
     }
 
@@ -329,7 +375,7 @@ impl Told<'_> {
         let locked = self
             .evidence()
             .filter(|(_, evidence)| !matches!(evidence.lock, Lock::None))
-            .filter_map(|(name, evidence)| Some((evidence.newest?.at, name)))
+            .filter_map(|(name, evidence)| Some((evidence.newest.as_ref()?.at, name)))
             .max();
         match locked {
             Some((at, name)) if at > millis => (at, format!("sink {name}, under lock")),
@@ -346,11 +392,10 @@ impl Told<'_> {
         }
     }
 
-    fn evidence(&self) -> impl Iterator<Item = (String, pgattest_sinks::SinkEvidence)> {
-        self.leaves.sinks.keys().filter_map(|name| {
-            let known = Name::try_from(name.clone()).ok()?;
-            Some((name.clone(), Status::load(self.journal, &known)?.evidence?))
-        })
+    fn evidence(&self) -> impl Iterator<Item = (&str, &pgattest_sinks::SinkEvidence)> {
+        self.statuses
+            .iter()
+            .filter_map(|(name, status)| Some((name.as_str(), status.evidence.as_ref()?)))
     }
 
     fn coverage(&self) -> Vec<[String; 4]> {
@@ -422,14 +467,14 @@ impl Told<'_> {
             .iter()
             .map(|(name, sink)| {
                 let known = Name::try_from(name.clone()).ok();
-                let status = known
-                    .as_ref()
-                    .and_then(|known| Status::load(self.journal, known));
                 let cursor = known
                     .as_ref()
                     .and_then(|known| Cursor::load(self.journal, known).ok())
                     .unwrap_or_default();
-                let status = status.unwrap_or_default();
+                let mut status = self.statuses.get(name).cloned().unwrap_or_default();
+                if status.kind.is_empty() {
+                    status.kind.clone_from(&sink.kind);
+                }
                 let evidence = &status.evidence;
                 let retention = evidence.as_ref().map_or(0, |seen| match seen.retention {
                     Retention::Unlimited => u32::MAX,
@@ -451,10 +496,13 @@ impl Told<'_> {
                     oldest.map_or(0, |oldest| oldest.at).to_string(),
                     flag(locked).to_owned(),
                     sink.dead.to_string(),
-                    status
-                        .last_error
-                        .map(|error| error.reason)
-                        .unwrap_or_default(),
+                    match status.last_error {
+                        Some(error) => error.reason,
+                        None if next == 0 => {
+                            "it is configured, and has never confirmed a record".to_owned()
+                        }
+                        None => String::new(),
+                    },
                 ]
             })
             .collect()
@@ -470,5 +518,73 @@ impl Told<'_> {
             // Not to be found is not confirmed either.
             Ok(None) | Err(_) => self.leaves.began.max(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Leaves;
+    use pgattest_trail::Leaf;
+    use pgattest_trail::leaf::{Told, ToldSink};
+
+    fn told(at: i64, sinks: &[&str], rules: &[&str]) -> Leaf {
+        let sink = |name: &&str| {
+            let sink = ToldSink {
+                kind: "splunk-hec".to_owned(),
+                place: "splunk.example:8088".to_owned(),
+            };
+            ((*name).to_owned(), sink)
+        };
+        Leaf::Configuration {
+            at,
+            configuration: "00".repeat(32),
+            told: Some(Told {
+                sinks: sinks.iter().map(sink).collect(),
+                rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+                ..Told::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn a_sink_that_is_configured_is_known_before_it_delivers() {
+        let mut leaves = Leaves::default();
+        leaves.take(0, &told(1, &["siem"], &[]));
+        assert_eq!(leaves.configured, 1);
+        let sink = leaves.sinks.get("siem").unwrap();
+        assert_eq!((sink.kind.as_str(), sink.next), ("splunk-hec", 0));
+    }
+
+    #[test]
+    fn the_last_configuration_says_which_rules_look() {
+        let mut leaves = Leaves::default();
+        leaves.take(0, &told(1, &[], &["new-superuser", "bulk-read"]));
+        leaves.take(
+            1,
+            &Leaf::Alert {
+                at: 2,
+                rule: "new-superuser".to_owned(),
+                records: vec![7],
+                delivered: vec!["file alerts.jsonl: ok: written".to_owned()],
+            },
+        );
+        leaves.take(2, &told(3, &[], &["bulk-read"]));
+        let rows = leaves.rules();
+        let looks: Vec<_> = rows
+            .iter()
+            .map(|row| (row[0].as_str(), row[1].as_str(), row[5].as_str()))
+            .collect();
+        assert_eq!(
+            looks,
+            [("bulk-read", "0", "t"), ("new-superuser", "1", "f")]
+        );
+    }
+
+    #[test]
+    fn a_journal_of_an_older_version_says_nothing_of_it() {
+        let mut leaves = Leaves::default();
+        let old = "{\"type\":\"configuration\",\"at\":5,\"configuration\":\"ab\"}";
+        leaves.take(0, &serde_json::from_str(old).unwrap());
+        assert_eq!((leaves.configured, leaves.began), (0, 5));
     }
 }

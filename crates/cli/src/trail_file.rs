@@ -7,6 +7,7 @@ use annotate_snippets::Level;
 use pgattest_anchor::SealConfig;
 use pgattest_sinks::config::{Config as Sink, Name};
 use pgattest_trail::capture::Config as Capture;
+use pgattest_trail::leaf::{Told, ToldArchive, ToldSink};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -83,6 +84,39 @@ impl TrailFile {
             operate: Operate::default(),
             source: Source::default(),
         }
+    }
+
+    /// What of it is told in the journal.
+    pub(crate) fn told(&self) -> Result<Told, Failure> {
+        let sinks = self.sink.iter().map(|(name, sink)| {
+            let told = ToldSink {
+                kind: sink.kind().to_owned(),
+                place: sink.place(),
+            };
+            (name.to_string(), told)
+        });
+        let rules = self.detect.as_ref().map(Detect::rules).transpose()?;
+        let mut rules: Vec<String> = rules.into_iter().flatten().map(|rule| rule.id).collect();
+        rules.sort();
+        Ok(Told {
+            sinks: sinks.collect(),
+            rules,
+            alerts: self
+                .detect
+                .as_ref()
+                .map(Detect::told_places)
+                .unwrap_or_default(),
+            archive: self.archive.as_ref().map(|archive| ToldArchive {
+                place: archive.dir.display().to_string(),
+                retention_days: archive.retention_days,
+                maximum_days: archive.maximum_days,
+            }),
+            anchors: self
+                .seal
+                .as_ref()
+                .map(SealConfig::names)
+                .unwrap_or_default(),
+        })
     }
 
     /// SHA-256 of what it says, hexadecimal. Comments and order do not count.

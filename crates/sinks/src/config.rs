@@ -90,6 +90,43 @@ impl Config {
         }
     }
 
+    /// Where it delivers to, for people and for the journal: without secrets, and without what may be one (a URL's user, path and query).
+    pub fn place(&self) -> String {
+        let host = |url: &str| {
+            reqwest::Url::parse(url)
+                .ok()
+                .and_then(|url| {
+                    let host = url.host_str()?.to_owned();
+                    Some(
+                        url.port()
+                            .map_or(host.clone(), |port| format!("{host}:{port}")),
+                    )
+                })
+                .unwrap_or_default()
+        };
+        match self {
+            Self::Stdout(_) => "standard output".to_owned(),
+            Self::File(config) => config.path.display().to_string(),
+            Self::Datadog(config) => config
+                .url
+                .as_deref()
+                .map_or_else(|| config.site.clone(), host),
+            Self::SplunkHec(config) => host(&config.url),
+            Self::Syslog(config) => config.address.clone(),
+            Self::Relp(config) => config.address.clone(),
+            Self::Cloudwatch(config) => format!("group {}, stream {}", config.group, config.stream),
+            Self::S3(config) => format!("s3://{}/{}", config.bucket, config.prefix),
+            Self::Otlp(config) => host(&config.endpoint),
+            Self::Kafka(config) => {
+                format!(
+                    "topic {}, brokers {}",
+                    config.topic,
+                    config.brokers.join(",")
+                )
+            }
+        }
+    }
+
     /// Where its secrets are, each with the keys that lead to it.
     pub fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
         let own = |key: &str| vec![key.to_owned()];

@@ -1,8 +1,10 @@
 //! What a leaf of the trail's tree says. Canonical JSON (RFC 8785), below 65,535 bytes.
 
 mod entry;
+mod told;
 
 pub use entry::{Entry, LeafError};
+pub use told::{Told, ToldArchive, ToldSink};
 
 use crate::block::FileId;
 use pgattest_parse::audit_log::Format;
@@ -52,12 +54,15 @@ pub enum Leaf {
         /// What happened: `deleted before it was read`, `truncated`.
         reason: String,
     },
-    /// The configuration changed while it ran.
+    /// What the collector is told to do: after each start, and when that changed while it ran.
     Configuration {
         /// When.
         at: i64,
-        /// The new digest.
+        /// The configuration's digest.
         configuration: String,
+        /// What it says. None in journals of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<Told>,
     },
     /// A sink has confirmed everything below this record.
     Watermark {

@@ -1,6 +1,7 @@
 //! What the audit trail itself shows: canaries, completeness, shipping, retention, alerts.
 
 mod alert_delivery;
+mod alert_rules;
 mod audit_bypass;
 mod canaries;
 mod canary_proof;
@@ -15,6 +16,7 @@ mod secrets_in_log;
 mod shipping_lag;
 
 pub use alert_delivery::AlertDelivery;
+pub use alert_rules::AlertRules;
 pub use audit_bypass::AuditBypass;
 pub use canary_proof::CanaryProof;
 pub use denied_actions::DeniedActions;

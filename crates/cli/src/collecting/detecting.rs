@@ -49,6 +49,20 @@ impl Detect {
         Ok(rules)
     }
 
+    /// The places that alerts go to, without secrets.
+    pub(crate) fn told_places(&self) -> Vec<String> {
+        let files = self
+            .alert_files
+            .iter()
+            .map(|path| format!("file {}", path.display()));
+        let stdout = self.stdout.then(|| "standard output".to_owned());
+        let webhooks = self
+            .webhook
+            .iter()
+            .map(|options| format!("webhook {}", options.name));
+        files.chain(stdout).chain(webhooks).collect()
+    }
+
     /// Where secrets are, with the keys that name them in the file.
     pub(crate) fn secrets(&self) -> Vec<(Vec<String>, &SecretFrom)> {
         let mut secrets = Vec::new();

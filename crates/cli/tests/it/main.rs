@@ -30,6 +30,7 @@ mod support;
 mod tamper;
 mod terminal;
 mod trail_archive;
+mod trail_audit;
 mod trail_desk;
 mod trail_faults;
 mod trail_keys;

@@ -8,8 +8,8 @@ use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 const SELECT: &str =
     "AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.orders,select 1 from orders,<none>";
@@ -56,7 +56,12 @@ impl Receiver {
 
 /// Reads a request whole: the length of its body. `None`: there is none any more.
 fn request(reader: &mut BufReader<std::net::TcpStream>) -> Option<usize> {
-    let mut length = 0;
+    whole_request(reader).map(|(_, body)| body.len())
+}
+
+/// Reads a request: its head in small letters, and its body.
+fn whole_request(reader: &mut BufReader<std::net::TcpStream>) -> Option<(String, Vec<u8>)> {
+    let (mut head, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -69,10 +74,12 @@ fn request(reader: &mut BufReader<std::net::TcpStream>) -> Option<usize> {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
+        head += &line;
+        head.push('\n');
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(length)
+    Some((head, body))
 }
 
 #[test]
@@ -212,6 +219,89 @@ fn a_test_alert_goes_to_the_places_of_the_configuration_and_is_sealed_by_the_col
     desk.trail_ends("detect", &["--test"], 1);
 }
 
+/// A receiver of alerts: fails the first request with 500, and takes the others with 200. What it was sent.
+fn receiver_of_alerts() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let seen: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+    let kept = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            while let Some(request) = whole_request(&mut reader) {
+                let mut kept = kept.lock().unwrap();
+                let status = if kept.is_empty() {
+                    "500 Internal Server Error"
+                } else {
+                    "200 OK"
+                };
+                kept.push(request);
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    (address, seen)
+}
+
+/// A header's value.
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    head.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        .unwrap_or_else(|| panic!("no {name} in {head}"))
+}
+
+#[test]
+fn a_webhook_that_fails_first_gets_the_alert_again_signed_and_whole() {
+    let (address, seen) = receiver_of_alerts();
+    let desk = TrailDesk::new(&format!(
+        "[detect]\n[[detect.webhook]]\nname = \"soc\"\nurl = \"http://{address}/in/5ec3e7\"\nsecret = {{ file = \"{}\" }}\n",
+        "hook.key"
+    ));
+    desk.desk.write("hook.key", "shared");
+    desk.log("6b03e095.7", &[SELECT, SUPERUSER]);
+    desk.run_once();
+
+    let seen = seen.lock().unwrap();
+    let [(first_head, first), (head, body)] = seen.as_slice() else {
+        panic!("{} requests", seen.len());
+    };
+    assert!(head.starts_with("post /in/5ec3e7 http/1.1"), "{head}");
+    assert_eq!(first, body, "the same alert");
+    assert_eq!(
+        header(first_head, "idempotency-key"),
+        header(head, "idempotency-key")
+    );
+    let alert: serde_json::Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(alert["schema"], "pgattest.alert/1");
+    assert_eq!(alert["rule"], "new-superuser");
+    assert_eq!(alert["records"], serde_json::json!([1]));
+    assert!(alert["proof"].as_str().unwrap().contains("tlog-proof"));
+    let signature = header(head, "x-pgattest-signature");
+    let (at, _) = signature
+        .strip_prefix("t=")
+        .unwrap()
+        .split_once(',')
+        .unwrap();
+    assert_eq!(
+        signature,
+        pgattest_sinks::alert::sign("shared", at.parse().unwrap(), body)
+    );
+    // The journal says that it was delivered, and nowhere what may be a secret.
+    let leaf = desk.leaves().into_iter().find_map(|leaf| match leaf {
+        Leaf::Alert { delivered, .. } => Some(delivered),
+        _ => None,
+    });
+    let delivered = leaf.unwrap();
+    assert!(
+        delivered[0].starts_with("webhook soc: ok: HTTP 200"),
+        "{delivered:?}"
+    );
+    for leaf in desk.leaves() {
+        assert!(!serde_json::to_string(&leaf).unwrap().contains("5ec3e7"));
+    }
+}
+
 #[test]
 fn a_hold_is_set_and_lifted_by_the_collector_that_runs() {
     let desk = TrailDesk::new("");
@@ -311,10 +401,9 @@ fn a_request_below_the_collectors_own_floor_is_refused() {
     three_segments(&desk);
     let collector = desk.collector();
     wait("the collector", || {
-        matches!(
-            desk.leaves().last(),
-            Some(Leaf::Start { .. } | Leaf::Key { .. })
-        )
+        desk.leaves()
+            .iter()
+            .any(|leaf| matches!(leaf, Leaf::Start { .. }))
     });
     let refused = desk.trail_ends(
         "prune",

@@ -1,6 +1,7 @@
 //! `pgattest trail run | status | verify | proof`: a log is captured, sealed, checked and proven, by one configuration.
 
-use crate::trail_desk::{TrailDesk, line};
+use crate::support::Desk;
+use crate::trail_desk::{TrailDesk, line, wait};
 use pgattest_trail::Leaf;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,11 @@ fn a_service_seals_what_comes_and_ends_in_an_orderly_way() {
     assert!(!status.contains("stopped in an orderly way"), "{status}");
     desk.log("6b03e095.8", &[CREATE, SELECT]);
     desk.wait_for_records(3);
+    // A stop lets the collector seal, not the sinks catch up: that is for the next start.
+    wait("the records in the file", || {
+        fs::read_to_string(desk.desk.path("copy.jsonl"))
+            .is_ok_and(|copy| copy.matches("AUDIT: ").count() == 3)
+    });
     collector.stop();
 
     let leaves = desk.leaves();
@@ -83,6 +89,41 @@ fn a_service_seals_what_comes_and_ends_in_an_orderly_way() {
     // A second run adds nothing that is there already.
     desk.run_once();
     assert_eq!(desk.reader().next_record().unwrap(), 3);
+}
+
+#[test]
+fn the_journal_says_what_the_collector_is_told_and_no_secret() {
+    let desk = TrailDesk::on(
+        Desk::new().with("SPLUNK_TOKEN", "5ec3e7"),
+        "[sink.siem]\nkind = \"splunk-hec\"\nurl = \"https://me:5ec3e7@127.0.0.1:9/5ec3e7\"\ntoken = { env = \"SPLUNK_TOKEN\" }\n\
+         [detect]\nalert_files = [\"alerts.jsonl\"]\nwithout = [\"bulk-read\"]\n\
+         [archive]\ndir = \"archive\"\nretention_days = 400\n",
+    );
+    desk.log("6b03e095.7", &[SELECT]);
+    let collector = desk.collector();
+    desk.wait_for_records(1);
+    collector.stop();
+    let told = desk.leaves().into_iter().find_map(|leaf| match leaf {
+        Leaf::Configuration { told, .. } => told,
+        _ => None,
+    });
+    let told = told.expect("a leaf with the configuration");
+    let sink = &told.sinks["siem"];
+    assert_eq!(
+        (sink.kind.as_str(), sink.place.as_str()),
+        ("splunk-hec", "127.0.0.1:9")
+    );
+    assert!(told.rules.contains(&"new-superuser".to_owned()));
+    assert!(!told.rules.contains(&"bulk-read".to_owned()));
+    assert_eq!(told.alerts, ["file alerts.jsonl"]);
+    assert_eq!(told.archive.unwrap().retention_days, 400);
+    for leaf in desk.leaves() {
+        let leaf = serde_json::to_string(&leaf).unwrap();
+        assert!(!leaf.contains("5ec3e7"), "{leaf}");
+    }
+    // It never delivered anything, and is told of all the same.
+    desk.trail_ends("sinks", &[], 0)
+        .assert_says("confirmed   0 records, up to 0 of 1");
 }
 
 #[test]

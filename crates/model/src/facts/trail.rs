@@ -55,6 +55,8 @@ pub struct TrailState {
     pub anchored_by: String,
     /// Days that the archive and the journal are told to keep; 0 when nothing is told.
     pub retention_days: u32,
+    /// When the collector last wrote down what it is told to do: sinks and rules; 0 when it never did, as older versions.
+    pub configured: i64,
 }
 
 /// A stretch of time in which the collector ran, or did not.
@@ -144,4 +146,7 @@ pub struct TrailRule {
     pub last_fired: i64,
     /// When an alert of it was last delivered.
     pub last_delivered: i64,
+    /// Whether the collector is told to have it look.
+    #[serde(deserialize_with = "flag")]
+    pub looks: bool,
 }

@@ -30,6 +30,7 @@ audit_grade = true
 anchored = "-1h"
 anchored_by = "witness.example"
 retention_days = 400
+configured = "-1d"
 "#;
 
 pub(super) fn observations(text: &str, facts: &Facts) -> Result<Vec<Observation>> {
@@ -126,7 +127,7 @@ fn rows<const N: usize>(columns: [&str; N], tables: Vec<Table>) -> Result<Vec<[S
 /// Nothing, in the column's kind.
 fn default(column: &str) -> &'static str {
     match column {
-        "live" | "intact" | "running" | "audit_grade" | "outside" | "locked" => "f",
+        "live" | "intact" | "running" | "audit_grade" | "outside" | "locked" | "looks" => "f",
         "origin" | "instance" | "system_identifier" | "root" | "key" | "intact_why" | "why"
         | "anchored_by" | "class" | "place" | "mark" | "kind" | "subject" | "detail" | "record"
         | "name" | "error" | "rule" => "",

@@ -115,12 +115,16 @@ impl Collector {
                 finding.to = Some(at);
                 findings.push(finding);
             }
-            Leaf::Configuration { .. } => {
-                events.push(event(
-                    index,
-                    at,
-                    "the collector's configuration changed".to_owned(),
-                ));
+            Leaf::Configuration { told, .. } => {
+                let what = match told {
+                    None => "the collector's configuration changed".to_owned(),
+                    Some(told) => format!(
+                        "the collector is told of {} sinks and {} rules",
+                        told.sinks.len(),
+                        told.rules.len()
+                    ),
+                };
+                events.push(event(index, at, what));
             }
             Leaf::Pruned {
                 oldest_record,

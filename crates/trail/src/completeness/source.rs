@@ -65,12 +65,24 @@ pub fn journal(
     tracker: &mut Tracker,
     reader: &JournalReader,
     period: Period,
+    also: impl FnMut(u64, &Leaf),
+) -> Result<Gone, SourceError> {
+    journal_all(tracker, reader, period, also, |_, _| {})
+}
+
+/// The same; `every` sees every leaf, whatever the period, so that one pass serves who wants more than the period.
+pub(super) fn journal_all(
+    tracker: &mut Tracker,
+    reader: &JournalReader,
+    period: Period,
     mut also: impl FnMut(u64, &Leaf),
+    mut every: impl FnMut(u64, &Leaf),
 ) -> Result<Gone, SourceError> {
     let mut gone = Gone::default();
     let from = tracker.state().next_leaf;
     for leaf in reader.leaves(from) {
         let (index, leaf) = leaf?;
+        every(index, &leaf);
         let times = match &leaf {
             Leaf::Block(block) => block.first_time.zip(block.last_time),
             other => {

@@ -136,13 +136,24 @@ impl Summary {
         period: Period,
         options: Options,
     ) -> Result<Self, SourceError> {
+        Self::of_journal_and(reader, period, options, |_, _| {})
+    }
+
+    /// The same; `every` sees every leaf of the journal on the way, those before the period too.
+    pub fn of_journal_and(
+        reader: &JournalReader,
+        period: Period,
+        options: Options,
+        every: impl FnMut(u64, &Leaf),
+    ) -> Result<Self, SourceError> {
         let mut summary = Self {
             from: period.from,
             until: period.until,
             ..Self::default()
         };
         let mut tracker = Tracker::new(options);
-        let gone = source::journal(&mut tracker, reader, period, |_, leaf| summary.note(leaf))?;
+        let also = |_, leaf: &Leaf| summary.note(leaf);
+        let gone = source::journal_all(&mut tracker, reader, period, also, every)?;
         summary.pruned_records = gone.pruned;
         summary.conclude(tracker.finish());
         Ok(summary)

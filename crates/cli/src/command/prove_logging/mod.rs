@@ -161,6 +161,12 @@ fn required(classes: Option<&BTreeSet<String>>) -> BTreeSet<Class> {
 
 /// Hands what was found to the collector, which puts it into the tree.
 fn tell(journal: &std::path::Path, report: &Report, cluster: Option<&str>, printer: &Printer) {
+    if cluster.is_none() {
+        printer.warning(
+            "the role may not call pg_control_system(): nothing ties these canaries to this cluster, and an audit will not count them; \
+             GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO the role",
+        );
+    }
     let at = jiff::Timestamp::now().as_millisecond();
     for (number, one) in report.found().iter().enumerate() {
         let found = match &one.found {

@@ -12,7 +12,7 @@ use pgattest_model::ident::visible;
 use pgattest_sinks::{Delivery, Options};
 use pgattest_trail::capture::Capture;
 use pgattest_trail::operate::{Importance, InboxTask, Metrics, Stop, Task, Teller};
-use pgattest_trail::{Journal, JournalOptions};
+use pgattest_trail::{Journal, JournalOptions, Leaf};
 use std::sync::Arc;
 
 pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Failure> {
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
         metrics: metrics.clone(),
         teller: teller(printer),
         tasks,
-        first_leaves: keys.leaves,
+        first_leaves: first_leaves(keys.leaves, &file)?,
         config: file.capture.clone(),
     };
     let server = serve::start(file.operate.listen, stop, metrics.clone())?;
@@ -78,6 +78,16 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
             failure.hint("what the logs have is not lost: start it again once the reason is gone")
         })?;
     Ok(crate::CLEAN)
+}
+
+/// What is sealed right after the start: keys that were made, and what the collector is told.
+fn first_leaves(mut leaves: Vec<Leaf>, file: &TrailFile) -> Result<Vec<Leaf>, Failure> {
+    leaves.push(Leaf::Configuration {
+        at: jiff::Timestamp::now().as_millisecond(),
+        configuration: file.digest(),
+        told: Some(file.told()?),
+    });
+    Ok(leaves)
 }
 
 fn configuration(arguments: &TrailRunArgs) -> Result<TrailFile, Failure> {
