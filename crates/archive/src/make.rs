@@ -11,6 +11,7 @@ use crate::name::{PartName, day};
 use crate::part::{PartWriter, Sums, Written};
 use crate::record_list::{Listed, Register};
 use crate::source::{Sealed, Source};
+use crate::store::Lock;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,17 +60,13 @@ pub fn catch_up(
     at: i64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Made, ArchiveError> {
-    let _lock = archive.store.lock()?;
-    let (oldest, end) = source.range()?;
-    let layout = archive.layout()?;
-    let mut maker = Maker {
-        archive,
-        source,
-        register,
-        options,
-        at,
-        made: Made::default(),
-    };
+    let (mut maker, begun) = Maker::begin(archive, source, register, options, at)?;
+    let Begun {
+        oldest,
+        end,
+        layout,
+        lock: _lock,
+    } = begun;
     maker.clean(&layout, oldest)?;
     archive.register(register)?;
     let missing = layout.missing(oldest, end);
@@ -93,17 +90,13 @@ pub fn rebuild(
     only: Option<&BTreeSet<(u64, u64)>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Made, ArchiveError> {
-    let lock = archive.store.lock()?;
-    let (oldest, end) = source.range()?;
-    let layout = archive.layout()?;
-    let mut maker = Maker {
-        archive,
-        source,
-        register,
-        options,
-        at,
-        made: Made::default(),
-    };
+    let (mut maker, begun) = Maker::begin(archive, source, register, options, at)?;
+    let Begun {
+        oldest,
+        end,
+        layout,
+        lock,
+    } = begun;
     for batch in &layout.overlapping {
         must_be_there(batch, oldest)?;
         maker.remove(batch)?;
@@ -147,7 +140,46 @@ struct Draft {
     end: u64,
 }
 
-impl Maker<'_> {
+/// What a maker begins from.
+struct Begun {
+    /// The first record that the source still has.
+    oldest: u64,
+    /// Behind its last.
+    end: u64,
+    layout: Layout,
+    /// Held as long as files are made.
+    lock: Lock,
+}
+
+impl<'a> Maker<'a> {
+    /// Becomes the archive's one writer and looks at what there is.
+    fn begin(
+        archive: &'a Archive,
+        source: &'a dyn Source,
+        register: &'a dyn Register,
+        options: MakeOptions,
+        at: i64,
+    ) -> Result<(Self, Begun), ArchiveError> {
+        let lock = archive.store.lock()?;
+        let (oldest, end) = source.range()?;
+        let layout = archive.layout()?;
+        let maker = Self {
+            archive,
+            source,
+            register,
+            options,
+            at,
+            made: Made::default(),
+        };
+        let begun = Begun {
+            oldest,
+            end,
+            layout,
+            lock,
+        };
+        Ok((maker, begun))
+    }
+
     /// Removes what does not count. What could not be made again stays, and is an error.
     fn clean(&mut self, layout: &Layout, oldest: u64) -> Result<(), ArchiveError> {
         if let Some(batch) = layout.overlapping.first() {

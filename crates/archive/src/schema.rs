@@ -239,3 +239,44 @@ mod tests {
         let _ = properties();
     }
 }
+
+#[cfg(test)]
+mod documentation {
+    use super::{COLUMNS, Column, Kind};
+
+    const DOCUMENTATION: &str = include_str!("../../../docs/trail/archive.md");
+
+    /// A column's line of the table in docs/trail/archive.md.
+    fn line(column: &Column) -> String {
+        let kind = match column.kind {
+            Kind::Text => "text",
+            Kind::Number => "int64",
+            Kind::Flag => "boolean",
+            Kind::Time => "timestamp, ms, UTC",
+            Kind::Bytes => "bytes",
+        };
+        format!(
+            "| `{}` | {kind}{} | {}{} |",
+            column.name,
+            if column.required { "" } else { ", NULL" },
+            column.meaning,
+            if column.bloom.is_some() {
+                " (Bloom filter)"
+            } else {
+                ""
+            }
+        )
+    }
+
+    #[test]
+    fn the_documentation_has_every_column_as_it_is_and_no_other() {
+        let (_, section) = DOCUMENTATION.split_once("## Columns\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let there: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let expected: Vec<String> = COLUMNS.iter().map(line).collect();
+        assert_eq!(there, expected);
+    }
+}
