@@ -2,7 +2,7 @@
 
 use super::directory::Seen;
 use super::files::{Entry, Family, Files, Inode, State};
-use super::form::{Form, form};
+use super::form::{Form, Forms, form};
 use super::hint::Hint;
 use super::identity::{Index, Relation};
 use super::pipeline::Pipeline;
@@ -45,6 +45,8 @@ pub(crate) struct Collector<'a> {
     pub(crate) current: BTreeSet<std::ffi::OsString>,
     /// Directories and files that a complaint was made about.
     pub(crate) complained: BTreeSet<PathBuf>,
+    /// Which of the server's own forms were seen in each directory.
+    pub(crate) forms: Forms,
     /// When everything was last read.
     pub(crate) caught_up: Instant,
 }
@@ -232,6 +234,13 @@ impl Collector<'_> {
                 let waited = end || self.once || tail.grown.elapsed() >= settle;
                 match form(&seen.path, tail.rest(), waited, self.config) {
                     Form::Is(format) => {
+                        if let Some(dir) = self.forms.twice(&seen.path, &format) {
+                            self.teller.warn(format!(
+                                "`{}` has csvlog and jsonlog: if they are of one server, every record is captured twice, and rules and \
+                                 counts see it twice; set log_destination to one of them",
+                                dir.display()
+                            ));
+                        }
                         tail.splitter = Some(Splitter::with_longest(format, longest));
                     }
                     Form::Undecided => return,

@@ -3,8 +3,9 @@
 use super::Config;
 use pgattest_parse::audit_log::Format;
 use pgattest_parse::audit_log::format::{DETECTION, Detected, detect};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is known of a file's form.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +45,25 @@ pub(crate) fn form(path: &Path, bytes: &[u8], waited: bool, config: &Config) -> 
             Some("log") => text(),
             _ => Form::Foreign,
         },
+    }
+}
+
+/// The directories in which csvlog or jsonlog was seen, and which.
+#[derive(Debug, Default)]
+pub(crate) struct Forms(BTreeMap<PathBuf, (bool, bool)>);
+
+impl Forms {
+    /// Takes the form of a file. Its directory, when it now has both for the first time.
+    pub(crate) fn twice(&mut self, path: &Path, format: &Format) -> Option<PathBuf> {
+        let dir = path.parent()?.to_owned();
+        let (csv, json) = self.0.entry(dir.clone()).or_default();
+        let before = *csv && *json;
+        match format {
+            Format::Csvlog { .. } => *csv = true,
+            Format::Jsonlog => *json = true,
+            _ => {}
+        }
+        (*csv && *json && !before).then_some(dir)
     }
 }
 

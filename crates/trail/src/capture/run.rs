@@ -146,6 +146,7 @@ impl Capture {
             last_scan: None,
             current: std::collections::BTreeSet::default(),
             complained: std::collections::BTreeSet::default(),
+            forms: super::form::Forms::default(),
             caught_up: Instant::now(),
         };
         if let Some(stdin) = stdin {

@@ -155,6 +155,7 @@ fn several_forms_in_one_directory_are_told_by_their_content() {
     desk.append("p.csv.gz", "not looked into");
     desk.append("current_logfiles", "csvlog log/p.csv\n");
     desk.once();
+    assert!(desk.has_said("has csvlog and jsonlog"));
     let held = desk.held();
     assert_eq!(held.len(), 3);
     for (ending, wanted, graded) in [
