@@ -147,6 +147,18 @@ impl Collector<'_> {
         }
     }
 
+    /// Whether the file is where it was, with the beginning that it had.
+    fn is_there(&self, id: &FileId) -> bool {
+        let Ok(length) = usize::try_from(id.fingerprint_length) else {
+            return false;
+        };
+        self.files
+            .entries
+            .get(&(id.device, id.inode))
+            .and_then(|entry| first_bytes(&entry.seen.path, length))
+            .is_some_and(|head| super::identity::fingerprint(&head) == id.fingerprint)
+    }
+
     /// Whether a file of the directory begins as this one did: it was moved or copied.
     fn has_content_of(&self, dir: &Path, file: &FileId) -> bool {
         let Ok(length) = usize::try_from(file.fingerprint_length) else {
@@ -216,7 +228,8 @@ impl Collector<'_> {
         let evident = self
             .form_of(inode)
             .is_some_and(|format| format.is_audit_grade());
-        let original = self.files.has_original(&id);
+        // Looked for on the disk, too: after a start the copy may be looked at before the file that it was made of.
+        let original = self.files.has_original(&id) || self.is_there(&id);
         let Some(entry) = self.files.entries.get_mut(&inode) else {
             return true;
         };
@@ -231,6 +244,7 @@ impl Collector<'_> {
                 entry.seen.path.display(),
                 id.name
             ));
+            // Its inode is there, with another content.
             if self.files.entries.contains_key(&(id.device, id.inode)) {
                 let reason = format!(
                     "`{}` was copied and then cut while nobody read it: what was written to it between the two, if anything, is lost",

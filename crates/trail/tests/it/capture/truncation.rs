@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, records};
 use std::fs::{self, OpenOptions};
+use std::time::{Duration, SystemTime};
 
 fn cut(desk: &Desk, name: &str, length: u64) {
     let file = OpenOptions::new().write(true).open(desk.log(name)).unwrap();
@@ -121,4 +122,25 @@ fn a_copy_of_a_file_that_is_read_is_not_read() {
     desk.once();
     desk.assert_holds(&(records(1, 1..60)));
     assert!(desk.gaps().is_empty());
+}
+
+#[test]
+fn a_copy_older_than_the_file_it_was_made_of_is_not_read_after_a_start_either() {
+    let desk = Desk::new();
+    desk.append("a.csv", records(1, 1..60));
+    desk.once();
+    fs::write(desk.log("backup.csv"), records(1, 1..50)).unwrap();
+    // Files are looked at in the order in which they changed.
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    fs::File::options()
+        .write(true)
+        .open(desk.log("backup.csv"))
+        .unwrap()
+        .set_modified(hour_ago)
+        .unwrap();
+    desk.once();
+    desk.append("a.csv", records(1, 60..70));
+    desk.once();
+    desk.assert_holds(&records(1, 1..70));
+    assert!(desk.gaps().is_empty(), "{:?}", desk.gaps());
 }
