@@ -6,6 +6,7 @@ mod growth;
 mod plan;
 mod trail_archive;
 mod trail_decode;
+mod trail_seal;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -22,6 +23,8 @@ pub(crate) enum Bench {
     Plan(plan::Size),
     /// Decoding csvlog against the csv crate
     TrailDecode(trail_decode::Size),
+    /// Capturing and sealing csvlog against what its parts cost by themselves
+    TrailSeal(trail_seal::Size),
     /// Log records to Parquet, and the built-in questions, beside `DuckDB`
     TrailArchive(trail_archive::Size),
 }
@@ -33,6 +36,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Access(size) => access::run(size),
         Bench::Plan(size) => plan::run(size),
         Bench::TrailDecode(size) => trail_decode::run(size),
+        Bench::TrailSeal(size) => trail_seal::run(size),
         Bench::TrailArchive(size) => trail_archive::run(size),
     }
 }

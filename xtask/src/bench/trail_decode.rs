@@ -8,6 +8,7 @@ use clap::Args;
 use pgattest_parse::audit_log::{Cut, Format, Record, Splitter, decode, pgaudit};
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::process::Command;
 use std::time::Duration;
 
 /// What is made and how often it is read.
@@ -19,6 +20,9 @@ pub(crate) struct Size {
     /// How often each way reads it; the middle time counts
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// MiB of it that pgbadger reads, when it is installed (`apt-get install pgbadger libtext-csv-xs-perl`); 0: none
+    #[arg(long, default_value_t = 32)]
+    pgbadger_mib: usize,
 }
 
 const FORMAT: Format = Format::Csvlog { columns: 26 };
@@ -88,6 +92,47 @@ pub(super) fn run(size: &Size) -> Result<()> {
     println!(
         "with the audit record within: {:.2} times that rate",
         csv / audited
+    );
+    #[expect(clippy::cast_precision_loss, reason = "for a reader")]
+    let rate = log.len() as f64 / audited;
+    drop(log);
+    against_pgbadger(size.pgbadger_mib, rate)
+}
+
+/// What pgbadger takes for a log like the one above. `rate`: bytes a second that all fields and the audit record are read with.
+fn against_pgbadger(mib: usize, rate: f64) -> Result<()> {
+    if mib == 0 {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("postgresql.csv");
+    let (log, records) = csvlog(mib << 20);
+    std::fs::write(&path, &log)?;
+    let output = Command::new("bash")
+        .args([
+            "-c",
+            "TIMEFORMAT='%3U %3S'; time pgbadger --quiet --format csv --outfile \"$0.html\" \"$0\"",
+        ])
+        .arg(&path)
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        println!("pgbadger is not measured: {}", said.trim());
+        return Ok(());
+    }
+    let times: Vec<f64> = said
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("no times: {said}"))?;
+    let seconds: f64 = times.iter().sum();
+    #[expect(clippy::cast_precision_loss, reason = "for a reader")]
+    let theirs = log.len() as f64 / seconds;
+    println!(
+        "pgbadger, {records} records{:>38.3} s CPU {:>7.0} MB/s; with the audit record within: {:.0} times that rate (wanted: at least 50)",
+        seconds,
+        theirs / 1e6,
+        rate / theirs
     );
     Ok(())
 }
@@ -169,7 +214,7 @@ fn each(log: &[u8], mut of: impl FnMut(&[u8])) -> usize {
 }
 
 /// What pgbench's transactions leave: seven statements, of which five have pgaudit records.
-fn csvlog(bytes: usize) -> (Vec<u8>, usize) {
+pub(super) fn csvlog(bytes: usize) -> (Vec<u8>, usize) {
     let mut log = String::with_capacity(bytes + 4096);
     let mut records = 0;
     let mut number = 1_u64;

@@ -1,8 +1,7 @@
 //! From reading to sealing: blocks are prepared by several threads and sealed in the order they were read in.
 
 use super::prepare::RawBlock;
-use crate::block::Block;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, PackedBlock};
 use crate::leaf::Leaf;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) enum Ready {
     /// A block, and how many bytes of the source it was: they are given back once it is durable.
-    Block(Box<Block>, usize),
+    Block(Box<PackedBlock>, usize),
     /// Another leaf.
     Note(Box<Leaf>),
     /// A leaf of somebody who waits for it, by their ticket.
@@ -23,6 +22,8 @@ pub(crate) enum Ready {
 #[derive(Debug)]
 pub(crate) enum Next {
     Ready(Ready),
+    /// A block could not be packed.
+    Failed(JournalError),
     /// Nothing came before the deadline.
     Nothing,
     /// Nothing will come any more.
@@ -52,6 +53,7 @@ struct State {
     next_out: u64,
     next_ticket: u64,
     in_flight: usize,
+    failed: Option<JournalError>,
     closed: bool,
     ended: bool,
 }
@@ -128,7 +130,7 @@ impl Pipeline {
         }
     }
 
-    /// For workers: the next block to prepare, with its number. `None`: there is nothing to do any more.
+    /// For workers: the next block to prepare and pack, with its number. `None`: there is nothing to do any more.
     pub(crate) fn take(&self) -> Option<(u64, Box<RawBlock>)> {
         let mut state = self.lock();
         loop {
@@ -143,11 +145,17 @@ impl Pipeline {
     }
 
     /// For workers: a block is ready.
-    pub(crate) fn prepared(&self, number: u64, block: Block, source_bytes: usize) {
+    pub(crate) fn packed(&self, number: u64, block: PackedBlock, source_bytes: usize) {
         let mut state = self.lock();
         state
             .ready
             .insert(number, Ready::Block(Box::new(block), source_bytes));
+        self.ready.notify_all();
+    }
+
+    /// For workers: a block cannot be packed. No other try helps against that.
+    pub(crate) fn fail(&self, error: JournalError) {
+        self.lock().failed.get_or_insert(error);
         self.ready.notify_all();
     }
 
@@ -156,6 +164,9 @@ impl Pipeline {
         let until = Instant::now() + longest;
         let mut state = self.lock();
         loop {
+            if let Some(error) = state.failed.take() {
+                return Next::Failed(error);
+            }
             let number = state.next_out;
             if let Some(ready) = state.ready.remove(&number) {
                 state.next_out += 1;

@@ -10,7 +10,7 @@ use super::sealer::{Numbers, Open, Sealer};
 use super::tail::Input;
 use super::{Config, OriginalKey, now};
 use crate::block::FileId;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, PackedBlock};
 use crate::leaf::Leaf;
 use crate::operate::{Context, Head, Leaves, Metrics, Phase, Stop, Task, Teller, with_causes};
 use std::collections::BTreeMap;
@@ -89,6 +89,7 @@ impl Capture {
         } = self;
         let journal = open()?;
         let known = journal.files();
+        let level = journal.level();
         let pipeline = Arc::new(Pipeline::new(config.in_flight()));
         let head = Head::default();
         let sources = config
@@ -164,7 +165,11 @@ impl Capture {
                 scope.spawn(|| {
                     while let Some((number, block)) = pipeline.take() {
                         let bytes = block.bytes.len();
-                        pipeline.prepared(number, prepare(*block, &original_key), bytes);
+                        let block = prepare(*block, &original_key);
+                        match PackedBlock::new(&block, level) {
+                            Ok(block) => pipeline.packed(number, block, bytes),
+                            Err(error) => pipeline.fail(error),
+                        }
                     }
                 });
             }

@@ -129,6 +129,7 @@ impl Sealer {
                         Ready::Note(Box::new(Leaf::Heartbeat { at: super::now() })),
                     )?;
                 }
+                Next::Failed(error) => return Err(error),
                 Next::Nothing | Next::Ended => {}
             }
             let due = since.is_some_and(|since| since.elapsed() >= LONGEST);
@@ -232,14 +233,10 @@ impl Sealer {
                 Ready::Block(block, bytes) => {
                     let numbers = &self.numbers;
                     numbers.blocks.inc();
-                    numbers.bytes.inc_by(block.source_length);
-                    numbers.records.inc_by(block.pieces.len() as u64);
-                    for piece in &block.pieces {
-                        numbers
-                            .torn
-                            .inc_by(u64::from(piece.kind != crate::PieceKind::Record));
-                        numbers.redacted.inc_by(u64::from(piece.original.is_some()));
-                    }
+                    numbers.bytes.inc_by(block.source_length());
+                    numbers.records.inc_by(u64::from(block.records()));
+                    numbers.torn.inc_by(u64::from(block.torn()));
+                    numbers.redacted.inc_by(u64::from(block.redacted()));
                     numbers.last_seal.set(seconds);
                     self.pipeline.give_back(bytes);
                 }
@@ -257,14 +254,14 @@ impl Sealer {
 impl Ready {
     fn add_to(&self, journal: &mut Journal) -> Result<(), JournalError> {
         match self {
-            Self::Block(block, _) => journal.append(block),
+            Self::Block(block, _) => journal.append_packed(block),
             Self::Note(leaf) | Self::Asked(leaf, _) => journal.note(leaf),
         }
     }
 
     fn pieces(&self) -> u64 {
         match self {
-            Self::Block(block, _) => block.pieces.len() as u64,
+            Self::Block(block, _) => u64::from(block.records()),
             _ => 0,
         }
     }

@@ -274,10 +274,9 @@ impl Tail {
 
     /// Moves the next bytes into the block.
     fn take(&mut self, length: usize, kind: PieceKind) {
-        let Some(format) = self.splitter.as_ref().map(|it| it.format().clone()) else {
+        if self.block.is_none() && !self.begin_block() {
             return;
-        };
-        let id = self.identity();
+        }
         let end = self.taken.saturating_add(length).min(self.buffer.len());
         let torn = kind != PieceKind::Record;
         let rule = if torn {
@@ -301,16 +300,9 @@ impl Tail {
             self.before
                 .extend_from_slice(bytes.get(from..).unwrap_or_default());
         }
-        let (block, _) = self.block.get_or_insert_with(|| {
-            let block = RawBlock {
-                file: id,
-                offset: self.position,
-                format,
-                bytes: Vec::with_capacity(bytes.len()),
-                pieces: Vec::new(),
-            };
-            (block, Instant::now())
-        });
+        let Some((block, _)) = &mut self.block else {
+            return;
+        };
         block.bytes.extend_from_slice(bytes);
         block.pieces.push(RawPiece {
             length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
@@ -334,6 +326,22 @@ impl Tail {
             Some(long) => long.part(splitter.format(), &self.before, length, ahead),
             None => Rule::Torn,
         }
+    }
+
+    /// Begins a block where the next piece is. False when nothing is known of the file's form.
+    fn begin_block(&mut self) -> bool {
+        let Some(format) = self.splitter.as_ref().map(|it| it.format().clone()) else {
+            return false;
+        };
+        let block = RawBlock {
+            file: self.identity(),
+            offset: self.position,
+            format,
+            bytes: Vec::with_capacity(self.unread().min(MOST_BYTES)),
+            pieces: Vec::new(),
+        };
+        self.block = Some((block, Instant::now()));
+        true
     }
 
     /// Who the file is, from the first piece on.

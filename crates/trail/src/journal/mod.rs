@@ -17,6 +17,7 @@
 
 mod error;
 mod files;
+mod packed;
 mod prune;
 mod reader;
 mod recovery;
@@ -27,6 +28,7 @@ mod tiles;
 mod writer;
 
 pub use error::JournalError;
+pub use packed::PackedBlock;
 pub use prune::{Pruning, remove_pruned};
 pub use reader::{JournalReader, Leaves};
 pub use sender::LeafSender;

@@ -1,19 +1,19 @@
 //! The one writer.
 
 use super::files::Position;
+use super::packed::{PackedBlock, Place};
 use super::recovery::{self, Intent};
 use super::segment::OpenSegment;
 use super::sender::{LeafSender, Shared};
 use super::state::State;
 use super::{JournalError, Tiles};
-use crate::block::{Block, FileId, PieceKind, sidecar};
-use crate::leaf::{BlockLeaf, Entry, Leaf};
+use crate::block::{Block, FileId};
+use crate::leaf::{Entry, Leaf};
 use crate::seal::rotation;
 use pgattest_evidence::FaultHook;
 use pgattest_evidence::disk::{Disk, parent};
 use pgattest_ledger::tile::{Edge, Rows, Tile, TileWrite};
-use pgattest_ledger::{Checkpoint, Hash, SigningKey};
-use pgattest_parse::audit_log::{Format, redact};
+use pgattest_ledger::{Checkpoint, SigningKey};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,26 +121,28 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Adds a block: compressed and written, durable only after [`Self::commit`].
-    ///
-    /// Refused: a block without pieces, one whose pieces' lengths do not add up, and one that begins before the end of the last block
-    /// of its file, unless a [`Leaf::Gap`] of that file came between.
+    /// Packs a block and adds it: [`Self::append_packed`].
     pub fn append(&mut self, block: &Block) -> Result<(), JournalError> {
+        self.append_packed(&PackedBlock::new(block, self.options.level)?)
+    }
+
+    /// Adds a block: written, durable only after [`Self::commit`].
+    ///
+    /// Refused: one that begins before the end of the last block of its file, unless a [`Leaf::Gap`] of that file came between.
+    pub fn append_packed(&mut self, block: &PackedBlock) -> Result<(), JournalError> {
         self.refuse_broken()?;
-        self.refuse_unfit(block)?;
-        let frames =
-            sidecar::encode(&block.bytes, &block.pieces, self.options.level).map_err(|error| {
-                JournalError::Refused {
-                    what: "the block",
-                    reason: error.to_string(),
-                }
-            })?;
+        self.refuse_overlap(block)?;
         let (segment, position) = self.state.next_place(self.options.segment_bytes);
-        let leaf = self.manifest(block, &frames, segment, position)?;
-        let entry = self.state.entry(Leaf::Block(leaf.clone()));
+        let place = Place {
+            block: self.state.blocks,
+            first_record: self.state.records,
+            segment: segment.clone(),
+            position,
+        };
+        let entry = self.state.entry(Leaf::Block(block.manifest(place, now())));
         let bytes = entry.to_bytes()?;
-        self.segment_at(&leaf.segment, position)?
-            .write_at(position, &frames)?;
+        self.segment_at(&segment, position)?
+            .write_at(position, block.frames())?;
         self.add(&entry, &bytes)
     }
 
@@ -229,6 +231,11 @@ impl Journal {
         self.state.records
     }
 
+    /// zstd's level, for [`PackedBlock::new`].
+    pub fn level(&self) -> i32 {
+        self.options.level
+    }
+
     /// The last checkpoint: what is durable.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
@@ -257,74 +264,20 @@ impl Journal {
         }
     }
 
-    fn refuse_unfit(&self, block: &Block) -> Result<(), JournalError> {
-        let refused = |reason: String| {
-            Err(JournalError::Refused {
-                what: "the block",
-                reason,
-            })
-        };
-        let total: u64 = block.pieces.iter().map(|it| u64::from(it.length)).sum();
-        if block.pieces.is_empty() {
-            return refused("it has no pieces".to_owned());
-        }
-        if total != block.bytes.len() as u64 {
-            return refused(format!(
-                "its pieces have {total} bytes and it has {}",
-                block.bytes.len()
-            ));
-        }
-        match self.state.files.get(&block.file) {
-            Some(Position { end, gap, .. }) if block.offset < *end && !gap => refused(format!(
-                "it begins at byte {} of `{}`, which is sealed up to byte {end}",
-                block.offset, block.file.name
-            )),
+    fn refuse_overlap(&self, block: &PackedBlock) -> Result<(), JournalError> {
+        match self.state.files.get(block.file()) {
+            Some(Position { end, gap, .. }) if block.offset() < *end && !gap => {
+                Err(JournalError::Refused {
+                    what: "the block",
+                    reason: format!(
+                        "it begins at byte {} of `{}`, which is sealed up to byte {end}",
+                        block.offset(),
+                        block.file().name
+                    ),
+                })
+            }
             _ => Ok(()),
         }
-    }
-
-    fn manifest(
-        &self,
-        block: &Block,
-        frames: &[u8],
-        segment: String,
-        position: u64,
-    ) -> Result<BlockLeaf, JournalError> {
-        let too_many = |_| JournalError::Refused {
-            what: "the block",
-            reason: "it has too many pieces".to_owned(),
-        };
-        let count = |matches: &dyn Fn(&crate::Piece) -> bool| {
-            u32::try_from(block.pieces.iter().filter(|it| matches(it)).count()).map_err(too_many)
-        };
-        let (prefix, columns) = match &block.format {
-            Format::Csvlog { columns } => (None, Some(*columns)),
-            Format::Stderr { prefix } => (Some(prefix.clone()), None),
-            _ => (None, None),
-        };
-        Ok(BlockLeaf {
-            block: self.state.blocks,
-            first_record: self.state.records,
-            records: count(&|_| true)?,
-            torn: count(&|piece| piece.kind != PieceKind::Record)?,
-            redacted: count(&|piece| piece.original.is_some())?,
-            redaction: redact::POLICY.to_owned(),
-            file: block.file.clone(),
-            offset: block.offset,
-            source_length: block.source_length,
-            format: block.format.name().to_owned(),
-            prefix,
-            columns,
-            segment,
-            position,
-            stored: frames.len() as u64,
-            stored_sha256: Hash::of(frames).to_hex(),
-            length: block.bytes.len() as u64,
-            records_root: block.records_root().to_hex(),
-            first_time: block.times.map(|(first, _)| exact(first)),
-            last_time: block.times.map(|(_, last)| exact(last)),
-            sealed_at: now(),
-        })
     }
 
     fn segment_at(&mut self, name: &str, position: u64) -> Result<Writing<'_>, JournalError> {
@@ -481,12 +434,6 @@ impl Writing<'_> {
     fn write_at(&mut self, position: u64, bytes: &[u8]) -> Result<(), JournalError> {
         self.segment.write(self.disk, position, bytes)
     }
-}
-
-/// A time that JSON holds exactly: logs may say any.
-fn exact(milliseconds: i64) -> i64 {
-    const LARGEST: i64 = (1 << 53) - 1;
-    milliseconds.clamp(-LARGEST, LARGEST)
 }
 
 pub(super) fn now() -> i64 {
