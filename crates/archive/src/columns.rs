@@ -10,7 +10,6 @@ use arrow::array::{
 use pgattest_parse::audit_log::pgaudit::{Audit, Said};
 use pgattest_parse::audit_log::{Record, TornReason, authentication, decode, pgaudit};
 use pgattest_trail::{Piece, PieceKind};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How many rows are handed to the Parquet writer at once.
@@ -24,11 +23,12 @@ impl Texts {
     fn put(&mut self, text: Option<&[u8]>, damaged: &mut bool) {
         match text {
             None => self.0.append_null(),
-            Some(bytes) => match String::from_utf8_lossy(bytes) {
-                Cow::Borrowed(text) => self.0.append_value(text),
-                Cow::Owned(text) => {
+            // `from_utf8_lossy` alone looks at one character after the other; nearly all texts are UTF-8.
+            Some(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => self.0.append_value(text),
+                Err(_) => {
                     *damaged = true;
-                    self.0.append_value(text);
+                    self.0.append_value(String::from_utf8_lossy(bytes));
                 }
             },
         }

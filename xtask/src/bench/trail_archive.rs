@@ -184,6 +184,8 @@ const DUCK: &str = r#"
 import sys, time, duckdb
 db = duckdb.connect(config={"threads": 1})
 db.execute("SET TimeZone = 'UTC'")
+# It would be printed among the numbers when a query takes long.
+db.execute("SET enable_progress_bar = false")
 if sys.argv[1] == "write":
     names = ("log_time user_name database_name pid connection_from session_id session_line_num command_tag session_start vxid xid "
              "severity sqlstate message detail hint internal_query internal_query_pos context statement query_pos location "

@@ -6,6 +6,7 @@ use crate::error::ArchiveError;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 use pgattest_model::ident::{harmless_cell, is_invisible, visible};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// The version of the JSON form.
@@ -28,6 +29,9 @@ pub struct Renderer<W> {
     format: Format,
     columns: Vec<String>,
     rows: u64,
+    /// A row being put together.
+    line: Vec<u8>,
+    clock: Clock,
 }
 
 /// Columns whose texts get lines of their own.
@@ -76,6 +80,8 @@ impl<W: Write> Renderer<W> {
             format,
             columns: columns.iter().map(|name| (*name).to_owned()).collect(),
             rows: 0,
+            line: Vec::new(),
+            clock: Clock::default(),
         })
     }
 
@@ -140,33 +146,31 @@ impl<W: Write> Renderer<W> {
     }
 
     fn csv_row(&mut self, columns: &[Values<'_>], row: usize) -> io::Result<()> {
+        self.line.clear();
         for (at, values) in columns.iter().enumerate() {
             if at > 0 {
-                self.out.write_all(b",")?;
+                self.line.push(b',');
             }
-            let Some(text) = values.text(row) else {
-                continue;
-            };
-            if !values.is_text() {
-                self.out.write_all(text.as_bytes())?;
-                continue;
+            match values {
+                Values::Texts(texts) => {
+                    if let Some(text) = texts.get(row) {
+                        csv_text(&mut self.line, text);
+                    }
+                }
+                Values::Times(times) if !times.is_null(row) => {
+                    self.clock.write(&mut self.line, times.value(row));
+                }
+                Values::Numbers(numbers) if !numbers.is_null(row) => {
+                    write!(self.line, "{}", numbers.value(row))?;
+                }
+                Values::Flags(flags) if !flags.is_null(row) => {
+                    write!(self.line, "{}", flags.value(row))?;
+                }
+                _ => {}
             }
-            let shown = if text.contains(is_invisible) {
-                std::borrow::Cow::Owned(visible(&text))
-            } else {
-                text
-            };
-            // Quoted even when empty: an empty text is not NULL.
-            self.out.write_all(b"\"")?;
-            let cell = harmless_cell(&shown);
-            if cell.contains('"') {
-                self.out.write_all(cell.replace('"', "\"\"").as_bytes())?;
-            } else {
-                self.out.write_all(cell.as_bytes())?;
-            }
-            self.out.write_all(b"\"")?;
         }
-        self.out.write_all(b"\r\n")
+        self.line.extend_from_slice(b"\r\n");
+        self.out.write_all(&self.line)
     }
 
     fn json_row(&mut self, columns: &[Values<'_>], row: usize) -> io::Result<()> {
@@ -210,16 +214,12 @@ impl<'a> Values<'a> {
         array.as_boolean_opt().map_or(Self::Unknown, Self::Flags)
     }
 
-    fn is_text(&self) -> bool {
-        matches!(self, Self::Texts(_))
-    }
-
     /// Whether JSON writes it without quotes.
     fn is_bare(&self) -> bool {
         matches!(self, Self::Numbers(_) | Self::Flags(_))
     }
 
-    fn text(&self, row: usize) -> Option<std::borrow::Cow<'a, str>> {
+    fn text(&self, row: usize) -> Option<Cow<'a, str>> {
         match self {
             Self::Texts(texts) => texts.get(row).map(Into::into),
             Self::Numbers(numbers) => {
@@ -239,6 +239,52 @@ pub fn timestamp(milliseconds: i64) -> String {
         Ok(at) => format!("{at:.3}"),
         Err(_) => milliseconds.to_string(),
     }
+}
+
+/// [`timestamp`] for times of which many lie in the same second: only the first of them is put together from its parts.
+#[derive(Default)]
+struct Clock {
+    second: Option<i64>,
+    /// `2026-11-23T06:43:33`.
+    text: String,
+}
+
+impl Clock {
+    fn write(&mut self, out: &mut Vec<u8>, milliseconds: i64) {
+        let second = milliseconds.div_euclid(1000);
+        if self.second != Some(second) {
+            let text = timestamp(second.saturating_mul(1000));
+            let Some(text) = text.strip_suffix(".000Z") else {
+                out.extend_from_slice(timestamp(milliseconds).as_bytes());
+                return;
+            };
+            text.clone_into(&mut self.text);
+            self.second = Some(second);
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        // Writing to memory does not fail.
+        let _ = write!(out, ".{:03}Z", milliseconds.rem_euclid(1000));
+    }
+}
+
+/// A text of a CSV: quoted even when empty, because an empty text is not NULL.
+fn csv_text(out: &mut Vec<u8>, text: &str) {
+    // Nearly all texts are plain ASCII, which is told without looking at characters.
+    let is_plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    let shown = if !is_plain && text.contains(is_invisible) {
+        Cow::Owned(visible(text))
+    } else {
+        Cow::Borrowed(text)
+    };
+    let cell = harmless_cell(&shown);
+    out.push(b'"');
+    for (at, part) in cell.split('"').enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b'"');
 }
 
 /// What an answer rests on, in sentences.
@@ -384,7 +430,7 @@ pub fn unwritten(error: io::Error) -> ArchiveError {
 
 #[cfg(test)]
 mod tests {
-    use super::{json_text, timestamp};
+    use super::{Clock, csv_text, json_text, timestamp};
 
     #[test]
     fn json_gives_hostile_text_back() {
@@ -399,6 +445,42 @@ mod tests {
             json_text(&mut out, text).unwrap();
             assert!(out.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
             assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn csv_gives_hostile_text_back_as_a_text() {
+        let written = |text: &str| {
+            let mut out = Vec::new();
+            csv_text(&mut out, text);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(""), r#""""#);
+        assert_eq!(written(r#"a"b,"""#), r#""a""b,""""""#);
+        assert_eq!(written("=1+1"), r#""'=1+1""#);
+        assert_eq!(written("ü"), r#""ü""#);
+        assert!(!written("a\u{1b}[31m\n\u{202e}").contains(['\u{1b}', '\n', '\u{202e}']));
+    }
+
+    #[test]
+    fn a_clock_that_remembers_its_second_says_what_one_without_memory_says() {
+        let mut clock = Clock::default();
+        for time in [
+            0,
+            999,
+            1000,
+            1,
+            -1,
+            -1000,
+            1_795_416_213_792,
+            1_795_416_213_007,
+            i64::MAX,
+            i64::MIN,
+            5,
+        ] {
+            let mut out = Vec::new();
+            clock.write(&mut out, time);
+            assert_eq!(String::from_utf8(out).unwrap(), timestamp(time));
         }
     }
 
