@@ -139,16 +139,30 @@ fn command_reference() -> Result<String> {
         "audit",
         "plan",
         "access",
+        "grants",
+        "hba",
+        "prove",
+        "prove transport",
+        "prove logging",
+        "trail",
+        "trail run",
+        "trail status",
+        "trail verify",
+        "trail proof",
+        "trail completeness",
+        "trail query",
+        "trail archive",
+        "trail prune",
+        "trail hold",
+        "trail sinks",
+        "trail detect",
         "verify",
         "explain",
         "key",
         "ledger",
         "completions",
     ] {
-        let arguments: Vec<&str> = [command, "--help"]
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect();
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let help = said_by_program(&arguments)?;
         let name = format!("pgattest {command}");
         let _ = write!(text, "\n## {}\n\n```text\n{}```\n", name.trim_end(), help);
@@ -156,10 +170,18 @@ fn command_reference() -> Result<String> {
     Ok(text)
 }
 
-/// What the program prints.
+/// What the program prints: the one that `PGATTEST` names, or else one that is built for it.
 fn said_by_program(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("cargo")
-        .args(["run", "--quiet", "--locked", "--package", "pgattest", "--"])
+    let mut program = match std::env::var_os("PGATTEST") {
+        // Building one package alone chooses other features of its dependencies than building the workspace, which takes minutes.
+        Some(built) => Command::new(built),
+        None => {
+            let mut cargo = Command::new("cargo");
+            cargo.args(["run", "--quiet", "--locked", "--package", "pgattest", "--"]);
+            cargo
+        }
+    };
+    let output = program
         .args(arguments)
         .current_dir(root())
         .env("COLUMNS", "100")
