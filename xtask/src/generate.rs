@@ -172,14 +172,13 @@ fn command_reference() -> Result<String> {
 
 /// What the program prints: the one that `PGATTEST` names, or else one that is built for it.
 fn said_by_program(arguments: &[&str]) -> Result<String> {
-    let mut program = match std::env::var_os("PGATTEST") {
+    let mut program = if let Some(built) = std::env::var_os("PGATTEST") {
         // Building one package alone chooses other features of its dependencies than building the workspace, which takes minutes.
-        Some(built) => Command::new(built),
-        None => {
-            let mut cargo = Command::new("cargo");
-            cargo.args(["run", "--quiet", "--locked", "--package", "pgattest", "--"]);
-            cargo
-        }
+        Command::new(built)
+    } else {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["run", "--quiet", "--locked", "--package", "pgattest", "--"]);
+        cargo
     };
     let output = program
         .args(arguments)

@@ -24,13 +24,14 @@ impl Texts {
         match text {
             None => self.0.append_null(),
             // `from_utf8_lossy` alone looks at one character after the other; nearly all texts are UTF-8.
-            Some(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => self.0.append_value(text),
-                Err(_) => {
+            Some(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    self.0.append_value(text);
+                } else {
                     *damaged = true;
                     self.0.append_value(String::from_utf8_lossy(bytes));
                 }
-            },
+            }
         }
     }
 

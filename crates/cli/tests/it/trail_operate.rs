@@ -5,6 +5,7 @@ use pgattest_evidence::KeyStore;
 use pgattest_parse::audit_log::Format;
 use pgattest_trail::block::FileId;
 use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -91,9 +92,10 @@ fn dead_letters_are_told_and_delivered_again() {
     ));
     desk.desk.write("api.key", "0123456789abcdef");
     // No two of its words are alike: compression makes it no shorter than the receiver takes.
-    let noise: String = (0..4_000_u64)
-        .map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40))
-        .collect();
+    let mut noise = String::new();
+    for n in 0..4_000_u64 {
+        write!(noise, "{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40).unwrap();
+    }
     let long = format!("AUDIT: SESSION,2,1,READ,SELECT,,,select '{noise}',<none>");
     desk.log("6b03e095.7", &[SELECT, &long, SELECT]);
     desk.run_once();
@@ -219,11 +221,14 @@ fn a_test_alert_goes_to_the_places_of_the_configuration_and_is_sealed_by_the_col
     desk.trail_ends("detect", &["--test"], 1);
 }
 
+/// The head and the body of each request.
+type Requests = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A receiver of alerts: fails the first request with 500, and takes the others with 200. What it was sent.
-fn receiver_of_alerts() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+fn receiver_of_alerts() -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let seen: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+    let seen: Requests = Arc::default();
     let kept = Arc::clone(&seen);
     std::thread::spawn(move || {
         for stream in listener.incoming() {

@@ -13,7 +13,7 @@ pub(crate) struct TrailConfigArgs {
 /// Where the collector's signing key is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TrailKeysArgs {
-    /// The directory above the collector's `keys` [default: the `keys` of --config, else what PGATTEST_HOME says, else the user's data
+    /// The directory above the collector's `keys` [default: the `keys` of --config, else what `PGATTEST_HOME` says, else the user's data
     /// directory]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) home: Option<PathBuf>,

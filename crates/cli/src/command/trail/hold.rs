@@ -46,21 +46,18 @@ pub(crate) fn run(arguments: &TrailHoldArgs, printer: &Printer) -> Result<u8, Fa
         return Err(fail(format!("no hold `{name}` is in force"))
             .hint("`pgattest trail hold list` shows those that are"));
     }
-    let by = match place.writer(reader.dir(), &arguments.keys)? {
-        Some(mut journal) => {
-            journal.note(&Leaf::Hold {
-                at: now(),
-                name: name.clone(),
-                active,
-                reason: reason.clone(),
-            })?;
-            journal.commit()?;
-            ""
-        }
-        None => {
-            ask_collector(reader.dir(), &request)?;
-            ", by the collector that runs"
-        }
+    let by = if let Some(mut journal) = place.writer(reader.dir(), &arguments.keys)? {
+        journal.note(&Leaf::Hold {
+            at: now(),
+            name: name.clone(),
+            active,
+            reason: reason.clone(),
+        })?;
+        journal.commit()?;
+        ""
+    } else {
+        ask_collector(reader.dir(), &request)?;
+        ", by the collector that runs"
     };
     let done = if active { "is in force" } else { "is lifted" };
     printer.note(&format!(

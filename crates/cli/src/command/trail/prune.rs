@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long the collector is waited for: it looks once a second, and seals soon after.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, Failure> {
     let place = Place::of(&arguments.config)?;

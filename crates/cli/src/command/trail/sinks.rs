@@ -24,11 +24,16 @@ pub(crate) fn run(arguments: &TrailSinksArgs, printer: &Printer) -> Result<u8, F
         let journal = place.journal(named)?;
         return redeliver(name, &journal, place.needed("a delivery")?, printer);
     }
-    let configured = place
+    let configured: Vec<Name> = place
         .file()
         .map(|file| file.sink.keys().cloned().collect())
         .unwrap_or_default();
-    list(&place.reader(named)?, configured, arguments.format, printer)
+    list(
+        &place.reader(named)?,
+        &configured,
+        arguments.format,
+        printer,
+    )
 }
 
 fn wanted<'a>(name: &str, configuration: &'a TrailFile) -> Result<(&'a Name, &'a Config), Failure> {
@@ -117,12 +122,12 @@ fn said(answer: &Answer) -> String {
 
 fn list(
     reader: &JournalReader,
-    configured: Vec<Name>,
+    configured: &[Name],
     format: SinksFormat,
     printer: &Printer,
 ) -> Result<u8, Failure> {
     let end = reader.next_record()?;
-    let mut sinks = known(reader.dir(), &configured)
+    let mut sinks = known(reader.dir(), configured)
         .doing(|| "what the sinks have written could not be read".into())?;
     for sink in &mut sinks {
         if let Some(status) = &mut sink.status {
