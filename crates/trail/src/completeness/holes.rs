@@ -20,6 +20,9 @@ pub(super) struct Holes {
     open: Vec<Hole>,
     /// Holes that are told and not remembered.
     forgotten: bool,
+    /// Numbers from before the log begins, which nobody misses here, and which may come late all the same.
+    #[serde(default)]
+    before: Vec<(u64, u64)>,
 }
 
 /// One of them.
@@ -49,6 +52,24 @@ impl Holes {
             });
         }
         findings.push(finding);
+    }
+
+    /// Numbers below this one were logged before the log begins, as far as is known.
+    pub(super) fn begin_at(&mut self, line: u64) {
+        self.before = vec![(1, line.saturating_sub(1))];
+    }
+
+    /// A record came late that was taken for one from before the log begins. False when it was not, or came already.
+    pub(super) fn fill_before(&mut self, line: u64) -> bool {
+        let covers = |(from, to): &(u64, u64)| *from <= line && line <= *to;
+        let Some(at) = self.before.iter().position(covers) else {
+            return false;
+        };
+        let (from, to) = self.before.swap_remove(at);
+        let rest = [(from, line - 1), (line + 1, to)];
+        self.before
+            .extend(rest.into_iter().filter(|(from, to)| from <= to));
+        true
     }
 
     /// A record came late: takes its number out of the hole that it was missing in. False when it was not missing.
@@ -93,9 +114,11 @@ impl Holes {
     }
 }
 
-/// Takes away the findings of holes that were filled.
+/// Takes away the findings of holes that were filled, and of sessions whose end came late.
 pub(super) fn settle(findings: &mut Vec<Finding>) {
-    findings.retain(|finding| finding.kind != Kind::Hole || finding.count > 0);
+    findings.retain(|finding| {
+        !matches!(finding.kind, Kind::Hole | Kind::Unfinished) || finding.count > 0
+    });
 }
 
 fn narrow(finding: &mut Finding, session: &str, who: &str, lines: (u64, u64)) {

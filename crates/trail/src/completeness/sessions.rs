@@ -35,6 +35,9 @@ pub struct Session {
     pub outcome: Outcome,
     /// Its end was counted already: it only logged a little more.
     counted: bool,
+    /// The finding that tells that it was cut off, until its end comes late.
+    #[serde(default)]
+    unfinished: Option<usize>,
     /// Records beside those of connecting.
     worked: bool,
 }
@@ -58,6 +61,9 @@ struct Ended {
     /// Its last line number.
     line: u64,
     holes: Holes,
+    /// As in [`Session::unfinished`].
+    #[serde(default)]
+    unfinished: Option<usize>,
 }
 
 /// All sessions of one form of the log.
@@ -115,7 +121,7 @@ impl Sessions {
                 if known.holes.fill(session, &known.who, line, findings) {
                     population.missing_lines -= 1;
                     population.gapless += u64::from(!known.holes.any());
-                } else {
+                } else if !known.holes.fill_before(line) {
                     self.came_again(seen, session, line, expected - 1, findings);
                 }
             }
@@ -151,6 +157,7 @@ impl Sessions {
             holes: Holes::default(),
             outcome: Outcome::default(),
             counted: false,
+            unfinished: None,
             worked: false,
         };
         known.note(seen);
@@ -162,9 +169,22 @@ impl Sessions {
             population.gapless += u64::from(!ended.holes.any());
             return Told { restarted: false };
         }
+        if let Some(ended) = self.ended.get_mut(session)
+            && ended.holes.fill_before(line)
+        {
+            return Told { restarted: false };
+        }
         let ended = self.ended.get(session).cloned();
-        if let Some(Ended { line: last, holes }) = ended {
+        // What comes late of a session that is over says nothing of who has its process now.
+        let is_over = ended.is_some();
+        if let Some(Ended {
+            line: last,
+            holes,
+            unfinished,
+        }) = ended
+        {
             known.counted = true;
+            known.unfinished = unfinished;
             known.holes = holes;
             known.line = line.max(last);
             let had_hole = known.holes.any();
@@ -203,7 +223,8 @@ impl Sessions {
                     findings,
                 );
             }
-        } else if let Some(pid) = known.pid
+        } else if !is_over
+            && let Some(pid) = known.pid
             && let Some(former) = self.processes.get(&pid).cloned()
             && former != session
         {
@@ -220,7 +241,7 @@ impl Sessions {
                 findings,
             );
         }
-        if let Some(pid) = known.pid {
+        if !is_over && let Some(pid) = known.pid {
             self.processes.insert(pid, session.to_owned());
         }
         self.open.insert(session.to_owned(), known);
@@ -244,6 +265,7 @@ impl Sessions {
             .map(|(start, begin)| start.cmp(&begin));
         if since == Some(Ordering::Less) {
             population.began_before += 1;
+            known.holes.begin_at(line);
             return;
         }
         let mut finding = hole(seen, session, &known.who, (1, line - 1), None);
@@ -335,6 +357,9 @@ impl Sessions {
             finding.records.push(seen.at.record);
             finding.to = seen.at.time;
             finding.destination = Some(seen.destination.to_owned());
+            if let Some(ended) = self.ended.get_mut(key) {
+                ended.unfinished = Some(findings.len());
+            }
             findings.push(finding);
         }
     }
@@ -393,6 +418,7 @@ impl Sessions {
                 Ended {
                     line: session.line,
                     holes: session.holes.clone(),
+                    unfinished: session.unfinished,
                 },
             )
             .is_none()
@@ -407,9 +433,24 @@ impl Sessions {
     }
 
     /// A disconnection was recorded: the session is remembered by its last number only.
-    pub(super) fn disconnected(&mut self, key: &str, population: &mut Population) {
+    pub(super) fn disconnected(
+        &mut self,
+        key: &str,
+        population: &mut Population,
+        findings: &mut [Finding],
+    ) {
         self.disconnection_seen = true;
-        if let Some(session) = self.open.remove(key) {
+        if let Some(mut session) = self.open.remove(key) {
+            // What was told to be cut off has its end, which came late.
+            if let Some(finding) = session
+                .unfinished
+                .take()
+                .and_then(|finding| findings.get_mut(finding))
+            {
+                finding.count = 0;
+                population.unfinished -= 1;
+                session.counted = false;
+            }
             population.disconnected += u64::from(!session.counted);
             self.forget(key, &session);
         }
@@ -438,6 +479,16 @@ impl Sessions {
         findings: &mut Vec<Finding>,
     ) {
         for (key, session) in &self.open {
+            if let Some(finding) = session.unfinished.and_then(|it| findings.get_mut(it)) {
+                // It logged a little more, and its end did not come.
+                let told = finding.lines.map_or(0, |(last, _)| last);
+                let (before, after) = (
+                    format!(" after line {told}: "),
+                    format!(" after line {}: ", session.line),
+                );
+                finding.detail = finding.detail.replacen(&before, &after, 1);
+                finding.lines = Some((session.line, session.line));
+            }
             let is_gone = live.is_some_and(|live| {
                 session.last.time.is_some_and(|time| time < live.at) && !live.sessions.contains(key)
             });

@@ -283,7 +283,7 @@ impl Tracker {
             form.written.take(&seen, snapshots);
         }
         if let (Some(Connection::Disconnected), Some(session)) = (&seen.event, seen.session) {
-            form.sessions.disconnected(session, population);
+            form.sessions.disconnected(session, population, findings);
             auditing.session_ended(&seen, session, findings);
         }
     }

@@ -197,6 +197,68 @@ fn what_was_logged_before_the_log_begins_is_no_hole_and_is_counted() {
 }
 
 #[test]
+fn what_seems_to_be_from_before_the_log_begins_may_come_late_once() {
+    for ends in [false, true] {
+        let mut log = Log::default();
+        // The first file is sealed after the second one, in which the log seems to begin.
+        log.session(10, 100, 3);
+        log.say(1, 50, 4, 11, "statement: select 1");
+        if ends {
+            log.say(1, 50, 5, 12, "disconnection: session time: 0:00:00.1");
+        }
+        for line in 1..=3 {
+            log.say(1, 50, line, 9, "statement: select 0");
+        }
+        let result = log.track(Options::default());
+        assert_eq!(
+            result.of(Kind::LineReuse).count(),
+            0,
+            "{}",
+            result.to_text()
+        );
+        assert_eq!(result.of(Kind::Hole).count(), 0);
+        log.say(1, 50, 2, 9, "statement: select 0");
+        let result = log.track(Options::default());
+        assert_eq!(result.of(Kind::LineReuse).count(), 1);
+    }
+}
+
+#[test]
+fn a_session_that_was_told_to_be_cut_off_is_not_when_its_end_comes_late() {
+    let options = || Options {
+        log_disconnections: Some(true),
+        ..Options::default()
+    };
+    let mut log = Log::default();
+    log.session(1, 100, 5);
+    let end = log.0.split_off(3);
+    // The process belongs to another session by now.
+    log.session(20, 100, 3);
+    let result = log.track(options());
+    assert_eq!(kinds(&result), [Kind::Unfinished]);
+    assert_eq!(result.findings[0].lines, Some((3, 3)));
+
+    // A part of the rest comes, and the end does not.
+    log.0.push(end[0].clone());
+    let result = log.track(options());
+    assert_eq!(kinds(&result), [Kind::Unfinished]);
+    assert_eq!(result.findings[0].lines, Some((4, 4)));
+    assert!(result.findings[0].detail.contains(" after line 4: "));
+
+    // Before and after the other session's end.
+    for at in [log.0.len(), log.0.len() - 2] {
+        let mut log = Log(log.0.clone());
+        log.0
+            .splice(at..at, end.iter().skip(1).cloned())
+            .for_each(drop);
+        let result = log.track(options());
+        assert_eq!(kinds(&result), [], "{}", result.to_text());
+        let population = &result.populations["csvlog"];
+        assert_eq!((population.unfinished, population.disconnected), (0, 2));
+    }
+}
+
+#[test]
 fn another_form_counts_from_one_by_itself() {
     let mut tracker = Tracker::new(Options::default());
     let mut log = Log::default();
