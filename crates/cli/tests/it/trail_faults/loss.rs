@@ -120,6 +120,12 @@ pub(super) fn assert_loss_is_told(
     (missing, unfinished)
 }
 
+/// How many records the files lack, by Python.
+pub(super) fn records_lost(cluster: &Cluster) -> usize {
+    let lost = lost(cluster, &End::OfItself);
+    lost.values().map(|known| known.missing.len()).sum()
+}
+
 /// What the files lack, by Python.
 #[track_caller]
 fn lost(cluster: &Cluster, end: &End) -> BTreeMap<String, Known> {
