@@ -6,13 +6,13 @@ use super::form::{Form, Forms, form};
 use super::hint::Hint;
 use super::identity::{Index, Relation};
 use super::pipeline::Pipeline;
-use super::prepare::{AROUND, RawBlock};
+use super::prepare::{AROUND, RawBlock, RawPiece};
 use super::tail::{Fill, Input, Tail};
 use super::{Config, now};
-use crate::block::FileId;
+use crate::block::{FileId, PieceKind};
 use crate::leaf::Leaf;
 use crate::operate::{Counter, Gauge, Metrics, Phase, Stop, Teller};
-use pgattest_parse::audit_log::Splitter;
+use pgattest_parse::audit_log::{Format, Splitter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -266,6 +266,7 @@ impl Collector<'_> {
     /// Hands a block on, once there is room for it. Directories are looked at meanwhile. False when nothing is sealed any more.
     pub(super) fn send(&mut self, block: RawBlock) -> bool {
         let end = block.offset + block.bytes.len() as u64;
+        self.warn_of_prefix(&block);
         let mut block = Box::new(block);
         self.index.insert(block.file.clone(), end);
         loop {
@@ -279,6 +280,23 @@ impl Collector<'_> {
             }
             self.scan_if_due(false);
         }
+    }
+
+    /// Says that no line of a text log begins as it was configured to: all of it would be sealed as torn, and nobody would know why.
+    fn warn_of_prefix(&mut self, block: &RawBlock) {
+        let Format::Stderr { prefix } = &block.format else {
+            return;
+        };
+        let has_record = |piece: &RawPiece| piece.kind == PieceKind::Record;
+        let path = PathBuf::from(&block.file.name);
+        if block.pieces.iter().any(has_record) || !self.complained.insert(path) {
+            return;
+        }
+        self.teller.warn(format!(
+            "no line of `{}` begins with the log_line_prefix `{prefix}`: all of it is sealed as torn; set log_line_prefix to what \
+             `SHOW log_line_prefix` says, or, when a csvlog or jsonlog has the records, text_logs = false",
+            block.file.name
+        ));
     }
 
     /// A file has nothing new at the moment.

@@ -172,3 +172,19 @@ fn several_forms_in_one_directory_are_told_by_their_content() {
         assert_eq!(file.torn, 0, "{ending}");
     }
 }
+
+#[test]
+fn a_text_log_with_another_prefix_than_configured_is_sealed_and_said_to_be_so() {
+    let desk = Desk::new();
+    let text = "app@shop 2026-11-23 06:43:33 UTC LOG:  connection received\n";
+    desk.append("p.log", text.repeat(3));
+    desk.once();
+    assert!(desk.has_said("begins with the log_line_prefix `%m [%p] `"));
+    assert_eq!(desk.all(), text.repeat(3));
+
+    let desk = Desk::new();
+    let text = "2026-11-23 06:43:33.792 UTC [9309] LOG:  connection received\n";
+    desk.append("p.log", text.repeat(3));
+    desk.once();
+    assert!(!desk.has_said("log_line_prefix"));
+}
