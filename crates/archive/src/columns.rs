@@ -4,9 +4,10 @@ use crate::error::ArchiveError;
 use crate::schema::SCHEMA;
 use crate::source::Sealed;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMillisecondBuilder,
+    ArrayBuilder as _, ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch,
+    StringBuilder, TimestampMillisecondBuilder, new_null_array,
 };
+use arrow::datatypes::DataType;
 use pgattest_parse::audit_log::pgaudit::{Audit, Said};
 use pgattest_parse::audit_log::{Record, TornReason, authentication, decode, pgaudit};
 use pgattest_trail::{Piece, PieceKind};
@@ -15,28 +16,68 @@ use std::sync::Arc;
 /// How many rows are handed to the Parquet writer at once.
 pub(crate) const BATCH: usize = 16 * 1024;
 
-/// A text's column. It tells when bytes were no UTF-8.
+/// A column that most rows of a log leave empty. Its NULLs are only counted until a value comes: half of what a row has is NULL.
 #[derive(Default)]
-struct Texts(StringBuilder);
+struct Sparse<B> {
+    builder: B,
+    nulls: usize,
+}
+
+/// Texts. They tell when bytes were no UTF-8.
+type Texts = Sparse<StringBuilder>;
+
+type Numbers = Sparse<Int64Builder>;
 
 impl Texts {
     fn put(&mut self, text: Option<&[u8]>, damaged: &mut bool) {
-        match text {
-            None => self.0.append_null(),
-            // `from_utf8_lossy` alone looks at one character after the other; nearly all texts are UTF-8.
-            Some(bytes) => {
-                if let Ok(text) = std::str::from_utf8(bytes) {
-                    self.0.append_value(text);
-                } else {
-                    *damaged = true;
-                    self.0.append_value(String::from_utf8_lossy(bytes));
-                }
-            }
+        let Some(bytes) = text else {
+            self.nulls += 1;
+            return;
+        };
+        // `from_utf8_lossy` alone looks at one character after the other; nearly all texts are UTF-8.
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            self.value(text);
+        } else {
+            *damaged = true;
+            self.value(&String::from_utf8_lossy(bytes));
         }
     }
 
     fn word(&mut self, word: Option<&str>) {
-        self.0.append_option(word);
+        match word {
+            Some(word) => self.value(word),
+            None => self.nulls += 1,
+        }
+    }
+
+    fn value(&mut self, text: &str) {
+        self.settle();
+        self.builder.append_value(text);
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..std::mem::take(&mut self.nulls) {
+            self.builder.append_null();
+        }
+    }
+}
+
+impl Numbers {
+    fn append_option(&mut self, number: Option<i64>) {
+        match number {
+            Some(number) => {
+                self.settle();
+                self.builder.append_value(number);
+            }
+            None => self.nulls += 1,
+        }
+    }
+
+    fn settle(&mut self) {
+        match std::mem::take(&mut self.nulls) {
+            0 => {}
+            nulls => self.builder.append_nulls(nulls),
+        }
     }
 }
 
@@ -73,15 +114,15 @@ builders! {
     log_time_text: Texts,
     user_name: Texts,
     database_name: Texts,
-    pid: Int64Builder,
+    pid: Numbers,
     client_addr: Texts,
-    client_port: Int64Builder,
+    client_port: Numbers,
     session_id: Texts,
-    session_line_num: Int64Builder,
+    session_line_num: Numbers,
     command_tag: Texts,
     session_start: Texts,
     vxid: Texts,
-    xid: Int64Builder,
+    xid: Numbers,
     severity: Texts,
     sqlstate: Texts,
     message: Texts,
@@ -92,11 +133,11 @@ builders! {
     statement: Texts,
     application_name: Texts,
     backend_type: Texts,
-    leader_pid: Int64Builder,
-    query_id: Int64Builder,
+    leader_pid: Numbers,
+    query_id: Numbers,
     audit_type: Texts,
-    statement_id: Int64Builder,
-    substatement_id: Int64Builder,
+    statement_id: Numbers,
+    substatement_id: Numbers,
     class: Texts,
     command: Texts,
     object_type: Texts,
@@ -105,7 +146,7 @@ builders! {
     audit_statement_absent: Texts,
     parameters: Texts,
     parameters_absent: Texts,
-    rows_affected: Int64Builder,
+    rows_affected: Numbers,
     auth_event: Texts,
     auth_identity: Texts,
     auth_method: Texts,
@@ -135,11 +176,25 @@ macro_rules! finish {
     };
 }
 
-finish!(Int64Builder, BooleanBuilder, BinaryBuilder);
+finish!(Int64Builder, StringBuilder, BooleanBuilder, BinaryBuilder);
 
 impl Finish for Texts {
     fn finished(&mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        if self.builder.is_empty() {
+            return new_null_array(&DataType::Utf8, std::mem::take(&mut self.nulls));
+        }
+        self.settle();
+        self.builder.finished()
+    }
+}
+
+impl Finish for Numbers {
+    fn finished(&mut self) -> ArrayRef {
+        if self.builder.is_empty() {
+            return new_null_array(&DataType::Int64, std::mem::take(&mut self.nulls));
+        }
+        self.settle();
+        self.builder.finished()
     }
 }
 

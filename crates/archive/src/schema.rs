@@ -212,8 +212,9 @@ pub(crate) fn properties() -> WriterProperties {
                 .set_column_dictionary_enabled(path(), false)
                 .set_column_encoding(path(), Encoding::DELTA_BYTE_ARRAY),
         };
-        // Nobody looks for a long text by its first letters; a statistic of it would be half of a small file.
-        if column.stored == Long {
+        // Nobody looks for a long text by its first letters; a statistic of it would be half of a small file. What is stored by
+        // prefixes, the time as written and the transaction, is looked for by the columns beside it.
+        if matches!(column.stored, Long | Prefix) {
             builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::None);
         }
         if let Some(values) = column.bloom {

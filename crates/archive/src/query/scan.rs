@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Range;
 
@@ -38,7 +38,8 @@ pub struct Looked {
 
 /// A file with its footer, and the row groups in which rows can pass.
 struct Chosen {
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    file: File,
+    footer: ArrowReaderMetadata,
     groups: Vec<usize>,
 }
 
@@ -54,33 +55,48 @@ pub(crate) fn scan(
     let path = name.path();
     let failed = |error: parquet::errors::ParquetError| damaged(&path, error);
     let chosen = choose(archive, &path, test, looked)?;
-    if chosen.groups.is_empty() {
-        return Ok(());
-    }
-    let metadata = chosen.builder.metadata().clone();
-    let selection = pages(&metadata, &chosen.groups, test);
+    let metadata = chosen.footer.metadata().clone();
     let mask = |names: &BTreeSet<&str>| {
         ProjectionMask::columns(
             metadata.file_metadata().schema_descr(),
             names.iter().copied(),
         )
     };
-    let mut builder = chosen
-        .builder
-        .with_row_groups(chosen.groups)
-        .with_batch_size(ROWS)
-        .with_projection(mask(&columns.iter().copied().collect()))
-        .with_row_filter(RowFilter::new(filters(test, mask)));
-    if let Some(selection) = selection {
-        builder = builder.with_row_selection(selection);
-    }
-    for batch in builder.build().map_err(failed)? {
-        let batch = batch.map_err(|error| damaged(&path, error))?;
-        if batch.num_rows() > 0 {
-            each(&batch)?;
+    // One row group after the other: a batch over two of them has two dictionaries, and each of its texts would be looked up to make
+    // them one.
+    for group in chosen.groups {
+        let mut builder = builder(&chosen.file, &chosen.footer, &path)?
+            .with_row_groups(vec![group])
+            .with_batch_size(ROWS)
+            .with_projection(mask(&columns.iter().copied().collect()))
+            .with_row_filter(RowFilter::new(filters(test, mask)));
+        if let Some(selection) = pages(&metadata, group, test) {
+            builder = builder.with_row_selection(selection);
+        }
+        for batch in builder.build().map_err(failed)? {
+            let batch = batch.map_err(|error| damaged(&path, error))?;
+            if batch.num_rows() > 0 {
+                each(&batch)?;
+            }
         }
     }
     Ok(())
+}
+
+fn builder(
+    file: &File,
+    footer: &ArrowReaderMetadata,
+    path: &str,
+) -> Result<ParquetRecordBatchReaderBuilder<File>, ArchiveError> {
+    let file = file.try_clone().map_err(|source| ArchiveError::Disk {
+        action: "open",
+        path: path.into(),
+        source,
+    })?;
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(
+        file,
+        footer.clone(),
+    ))
 }
 
 /// Reads a file's footer, and the row groups in which rows can pass.
@@ -101,12 +117,11 @@ fn choose(
     looked.files += 1;
     looked.sums = looked.sums.and(sums);
     looked.times = joined(looked.times, times(footer.metadata()));
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer);
-    let metadata = builder.metadata().clone();
+    let blooms = builder(&file, &footer, path)?;
     let mut groups = Vec::new();
-    for (at, group) in metadata.row_groups().iter().enumerate() {
+    for (at, group) in footer.metadata().row_groups().iter().enumerate() {
         let statistics = GroupStatistics {
-            metadata: &metadata,
+            metadata: footer.metadata(),
             group: at,
             blooms: None,
         };
@@ -114,7 +129,7 @@ fn choose(
             continue;
         }
         let with_blooms = GroupStatistics {
-            blooms: Some(&builder),
+            blooms: Some(&blooms),
             ..statistics
         };
         if test.may_pass(&with_blooms) {
@@ -122,7 +137,11 @@ fn choose(
             looked.read += u64::try_from(group.num_rows()).unwrap_or(0);
         }
     }
-    Ok(Chosen { builder, groups })
+    Ok(Chosen {
+        file,
+        footer,
+        groups,
+    })
 }
 
 /// The tests, the cheap ones first. Each is asked about the rows that the ones before it let pass.
@@ -298,52 +317,50 @@ impl Known for PageStatistics<'_> {
     }
 }
 
-/// The rows that the page index leaves, over all chosen row groups. `None`: it leaves all.
-fn pages(metadata: &ParquetMetaData, groups: &[usize], test: &Test) -> Option<RowSelection> {
+/// The rows of a row group that the page index leaves. `None`: it leaves all.
+fn pages(metadata: &ParquetMetaData, group: usize, test: &Test) -> Option<RowSelection> {
     let mut columns = BTreeSet::new();
     test.columns(&mut columns);
     columns.retain(|column| !crate::schema::is_long(column));
-    let mut selections: BTreeMap<&str, Vec<Range<usize>>> = BTreeMap::new();
-    let mut base = 0;
+    let rows = usize::try_from(metadata.row_groups().get(group)?.num_rows()).ok()?;
+    let mut selections: Vec<RowSelection> = Vec::new();
     let mut leaves_all = true;
-    for group in groups {
-        let rows = usize::try_from(metadata.row_groups().get(*group)?.num_rows()).ok()?;
-        for column in &columns {
-            let at = position(column)?;
-            let index = metadata.column_index()?.get(*group)?.get(at)?;
-            let locations = metadata
-                .offset_index()?
-                .get(*group)?
-                .get(at)?
-                .page_locations();
-            for (page, location) in locations.iter().enumerate() {
-                let first = usize::try_from(location.first_row_index).ok()?;
-                let end = match locations.get(page + 1) {
-                    Some(next) => usize::try_from(next.first_row_index).ok()?,
-                    None => rows,
-                };
-                let statistics = PageStatistics {
-                    column,
-                    index,
-                    page,
-                    rows: end.saturating_sub(first),
-                };
-                if test.may_pass(&statistics) {
-                    let ranges = selections.entry(column).or_default();
-                    ranges.push(base + first..base + end);
-                } else {
-                    selections.entry(column).or_default();
-                    leaves_all = false;
-                }
+    for column in &columns {
+        let at = position(column)?;
+        let index = metadata.column_index()?.get(group)?.get(at)?;
+        let locations = metadata
+            .offset_index()?
+            .get(group)?
+            .get(at)?
+            .page_locations();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for (page, location) in locations.iter().enumerate() {
+            let first = usize::try_from(location.first_row_index).ok()?;
+            let end = match locations.get(page + 1) {
+                Some(next) => usize::try_from(next.first_row_index).ok()?,
+                None => rows,
+            };
+            let statistics = PageStatistics {
+                column,
+                index,
+                page,
+                rows: end.saturating_sub(first),
+            };
+            if test.may_pass(&statistics) {
+                ranges.push(first..end);
+            } else {
+                leaves_all = false;
             }
         }
-        base += rows;
+        selections.push(RowSelection::from_consecutive_ranges(
+            ranges.into_iter(),
+            rows,
+        ));
     }
     if leaves_all {
         return None;
     }
     selections
-        .into_values()
-        .map(|ranges| RowSelection::from_consecutive_ranges(ranges.into_iter(), base))
+        .into_iter()
         .reduce(|one, other| one.intersection(&other))
 }
