@@ -148,6 +148,7 @@ fn command_reference() -> Result<String> {
         "trail run",
         "trail status",
         "trail verify",
+        "trail rotate-key",
         "trail proof",
         "trail completeness",
         "trail query",
