@@ -1,129 +1,12 @@
 //! A log made for the purpose, with every defect there is, and any set of records taken out of it.
 
+use super::made::{BEGIN, Log, Made, kinds};
 use super::{CSVLOG, holes, track};
-use pgattest_parse::audit_log::{Format, Record, TornReason};
+use pgattest_parse::audit_log::{Format, TornReason};
 use pgattest_trail::completeness::changes::{Comparison, Counted, Snapshot, Snapshots};
 use pgattest_trail::completeness::input::LiveSessions;
-use pgattest_trail::completeness::{Completeness, Kind, Options, State, Tracker, Weight};
+use pgattest_trail::completeness::{Kind, Options, State, Tracker, Weight};
 use proptest::prelude::*;
-use std::borrow::Cow;
-
-/// Seconds since 1970 at which the made log begins.
-const BEGIN: i64 = 1_795_000_000;
-
-/// A record of the made log.
-#[derive(Clone, Debug)]
-struct Made {
-    session: String,
-    pid: u32,
-    line: u64,
-    time: i64,
-    state: &'static str,
-    backend: &'static str,
-    message: String,
-}
-
-impl Made {
-    fn record(&self) -> Record<'_> {
-        let bytes = |text: &'static str| Some(Cow::Borrowed(text.as_bytes()));
-        Record {
-            time_ms: Some(self.time),
-            user: bytes("app"),
-            database: if self.backend == "postmaster" {
-                None
-            } else {
-                bytes("shop")
-            },
-            host: bytes("10.0.0.1"),
-            pid: Some(self.pid),
-            session: Some(Cow::Borrowed(self.session.as_bytes())),
-            line: Some(self.line),
-            command_tag: bytes(if self.state == "28P01" {
-                "authentication"
-            } else {
-                "SELECT"
-            }),
-            severity: bytes(if self.state == "00000" {
-                "LOG"
-            } else {
-                "FATAL"
-            }),
-            sqlstate: bytes(self.state),
-            message: Cow::Borrowed(self.message.as_bytes()),
-            backend_type: bytes(self.backend),
-            ..Record::default()
-        }
-    }
-}
-
-/// Writes sessions into a log.
-#[derive(Default)]
-struct Log(Vec<Made>);
-
-impl Log {
-    fn say(&mut self, start: i64, pid: u32, line: u64, time: i64, message: &str) {
-        self.0.push(Made {
-            session: format!("{:x}.{pid:x}", BEGIN + start),
-            pid,
-            line,
-            time: (BEGIN + time) * 1000,
-            state: "00000",
-            backend: "client backend",
-            message: message.to_owned(),
-        });
-    }
-
-    /// A session from beginning to end, with this many statements.
-    fn session(&mut self, start: i64, pid: u32, statements: u64) {
-        self.say(
-            start,
-            pid,
-            1,
-            start,
-            "connection received: host=10.0.0.1 port=1",
-        );
-        self.say(
-            start,
-            pid,
-            2,
-            start,
-            "connection authorized: user=app database=shop",
-        );
-        for statement in 1..=statements {
-            self.say(
-                start,
-                pid,
-                2 + statement,
-                start,
-                &format!(
-                    "AUDIT: SESSION,{statement},1,WRITE,INSERT,TABLE,public.t,insert,<none>,10"
-                ),
-            );
-        }
-        self.say(
-            start,
-            pid,
-            3 + statements,
-            start,
-            "disconnection: session time: 0:00:00.1",
-        );
-    }
-
-    fn server(&mut self, start: i64, pid: u32, message: &str) {
-        self.say(start, pid, 1, start, message);
-        if let Some(last) = self.0.last_mut() {
-            last.backend = "postmaster";
-        }
-    }
-
-    fn track(&self, options: Options) -> Completeness {
-        track(options, self.0.iter().map(Made::record))
-    }
-}
-
-fn kinds(result: &Completeness) -> Vec<Kind> {
-    result.findings.iter().map(|finding| finding.kind).collect()
-}
 
 #[test]
 fn a_whole_log_has_no_finding() {
@@ -197,68 +80,6 @@ fn what_was_logged_before_the_log_begins_is_no_hole_and_is_counted() {
 }
 
 #[test]
-fn what_seems_to_be_from_before_the_log_begins_may_come_late_once() {
-    for ends in [false, true] {
-        let mut log = Log::default();
-        // The first file is sealed after the second one, in which the log seems to begin.
-        log.session(10, 100, 3);
-        log.say(1, 50, 4, 11, "statement: select 1");
-        if ends {
-            log.say(1, 50, 5, 12, "disconnection: session time: 0:00:00.1");
-        }
-        for line in 1..=3 {
-            log.say(1, 50, line, 9, "statement: select 0");
-        }
-        let result = log.track(Options::default());
-        assert_eq!(
-            result.of(Kind::LineReuse).count(),
-            0,
-            "{}",
-            result.to_text()
-        );
-        assert_eq!(result.of(Kind::Hole).count(), 0);
-        log.say(1, 50, 2, 9, "statement: select 0");
-        let result = log.track(Options::default());
-        assert_eq!(result.of(Kind::LineReuse).count(), 1);
-    }
-}
-
-#[test]
-fn a_session_that_was_told_to_be_cut_off_is_not_when_its_end_comes_late() {
-    let options = || Options {
-        log_disconnections: Some(true),
-        ..Options::default()
-    };
-    let mut log = Log::default();
-    log.session(1, 100, 5);
-    let end = log.0.split_off(3);
-    // The process belongs to another session by now.
-    log.session(20, 100, 3);
-    let result = log.track(options());
-    assert_eq!(kinds(&result), [Kind::Unfinished]);
-    assert_eq!(result.findings[0].lines, Some((3, 3)));
-
-    // A part of the rest comes, and the end does not.
-    log.0.push(end[0].clone());
-    let result = log.track(options());
-    assert_eq!(kinds(&result), [Kind::Unfinished]);
-    assert_eq!(result.findings[0].lines, Some((4, 4)));
-    assert!(result.findings[0].detail.contains(" after line 4: "));
-
-    // Before and after the other session's end.
-    for at in [log.0.len(), log.0.len() - 2] {
-        let mut log = Log(log.0.clone());
-        log.0
-            .splice(at..at, end.iter().skip(1).cloned())
-            .for_each(drop);
-        let result = log.track(options());
-        assert_eq!(kinds(&result), [], "{}", result.to_text());
-        let population = &result.populations["csvlog"];
-        assert_eq!((population.unfinished, population.disconnected), (0, 2));
-    }
-}
-
-#[test]
 fn another_form_counts_from_one_by_itself() {
     let mut tracker = Tracker::new(Options::default());
     let mut log = Log::default();
@@ -288,49 +109,6 @@ fn a_line_that_comes_again_is_told_once_for_a_run_of_them() {
     let reuse = &result.findings[0];
     assert_eq!((reuse.lines, reuse.count), (Some((3, 7)), 5));
     assert_eq!(reuse.records, [13, 17]);
-}
-
-#[test]
-fn records_that_come_late_fill_the_hole_that_they_left() {
-    // While the session goes on, and after its end, each in another order.
-    for behind in [12, 30] {
-        let mut log = Log::default();
-        log.session(1, 100, 10);
-        log.session(2, 101, 10);
-        let behind = behind.min(log.0.len());
-        let late: Vec<Made> = [6, 4, 7, 5].map(|at| log.0[at].clone()).to_vec();
-        let lines: Vec<u64> = late.iter().map(|made| made.line).collect();
-        assert_eq!(lines, [7, 5, 8, 6]);
-        for filled in 0..=4 {
-            let mut part = Log::default();
-            let kept = |(at, made): (usize, &Made)| (!(4..8).contains(&at)).then(|| made.clone());
-            part.0 = log.0.iter().enumerate().filter_map(kept).collect();
-            let at = (behind - 4).min(part.0.len());
-            part.0
-                .splice(at..at, late.iter().take(filled).cloned())
-                .for_each(drop);
-            let result = part.track(Options::default());
-            let missing: Vec<_> = result
-                .of(Kind::Hole)
-                .map(|hole| hole.lines.unwrap())
-                .collect();
-            let expected: &[(u64, u64)] = match filled {
-                0 => &[(5, 8)],
-                1 => &[(5, 6), (8, 8)],
-                2 => &[(6, 6), (8, 8)],
-                3 => &[(6, 6)],
-                _ => &[],
-            };
-            let mut missing = missing;
-            missing.sort_unstable();
-            assert_eq!(missing, expected, "{}", result.to_text());
-            assert_eq!(result.of(Kind::LineReuse).count(), 0);
-            let population = &result.populations["csvlog"];
-            assert_eq!(population.missing_lines, 4 - filled as u64);
-            let whole = u64::from(filled == 4);
-            assert_eq!(population.sessions - population.gapless, 1 - whole);
-        }
-    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 mod collector;
 mod defects;
+mod late;
+mod made;
 mod real;
-
 mod samples;
 
 use pgattest_parse::audit_log::{Format, Record};
