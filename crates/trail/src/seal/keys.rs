@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// 64 hexadecimal digits and a line end.
 const REDACTION: &str = "redaction.key";
 
 /// The folder with a trail's keys.
@@ -18,6 +19,8 @@ pub struct TrailKeys {
     pub created: bool,
     /// Makes the digests of what was redacted.
     pub redaction: RedactionKey,
+    /// Whether that key was made just now.
+    pub redaction_created: bool,
 }
 
 /// Why a trail's keys cannot be had.
@@ -56,10 +59,12 @@ impl TrailKeys {
     pub fn load_or_create(dir: &Path, journal: &Path) -> Result<Self, KeysError> {
         refuse_inside(dir, journal)?;
         let stored = KeyStore::new(dir).load_or_create()?;
+        let (redaction, redaction_created) = RedactionKey::load_or_create(dir)?;
         Ok(Self {
             signing: stored.key,
             created: stored.created,
-            redaction: RedactionKey::load_or_create(dir)?,
+            redaction,
+            redaction_created,
         })
     }
 }
@@ -105,11 +110,6 @@ fn resolved(path: &Path) -> PathBuf {
 pub struct RedactionKey([u8; 32]);
 
 impl RedactionKey {
-    /// A key from 32 random bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// The key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -117,17 +117,15 @@ impl RedactionKey {
 
     /// The name that a [`crate::Leaf::Key`] has for it: a digest of the key, hexadecimal.
     pub fn identifier(&self) -> String {
-        let mut hasher = Sha256::new();
-        hasher.update(b"pgattest redaction key\n");
-        hasher.update(self.0);
-        hex::encode(hasher.finalize())
+        hex::encode(Sha256::digest(self.0))
     }
 
-    /// Reads the key in a folder, making it when there is none. Of several processes that do so at once, one makes it.
-    pub fn load_or_create(dir: &Path) -> Result<Self, KeysError> {
+    /// Reads the key in a folder, making it when there is none. Of several processes that do so at once, one makes it. Whether it
+    /// was this one.
+    fn load_or_create(dir: &Path) -> Result<(Self, bool), KeysError> {
         let path = dir.join(REDACTION);
         if let Some(key) = Self::load(&path)? {
-            return Ok(key);
+            return Ok((key, false));
         }
         let failed = |source| DiskError {
             action: "get random bytes for",
@@ -142,16 +140,20 @@ impl RedactionKey {
         disk.create_folders(dir)?;
         let temporary = dir.join(format!(".{REDACTION}.{}", hex::encode(name)));
         let made = disk
-            .write_new(&temporary, &bytes, Access::Private)
+            .write_new(
+                &temporary,
+                format!("{}\n", hex::encode(bytes)).as_bytes(),
+                Access::Private,
+            )
             .and_then(|()| disk.publish(&temporary, &path));
         match made {
-            Ok(()) => Ok(Self(bytes)),
+            Ok(()) => Ok((Self(bytes), true)),
             Err(error) => {
                 // A secret is not left lying about.
                 let _ = std::fs::remove_file(&temporary);
                 // Another process was faster.
                 match Self::load(&path)? {
-                    Some(key) => Ok(key),
+                    Some(key) => Ok((key, false)),
                     None => Err(error.into()),
                 }
             }
@@ -179,12 +181,13 @@ impl RedactionKey {
                 mode & 0o7777
             )));
         }
-        let mut bytes = Vec::new();
-        file.take(33).read_to_end(&mut bytes).map_err(failed)?;
-        match bytes.try_into() {
-            Ok(bytes) => Ok(Some(Self(bytes))),
-            Err(_) => Err(refused("it does not have 32 bytes".to_owned())),
-        }
+        let mut text = Vec::new();
+        file.take(100).read_to_end(&mut text).map_err(failed)?;
+        hex::decode(text.trim_ascii())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(|bytes| Some(Self(bytes)))
+            .ok_or_else(|| refused("it does not hold 64 hexadecimal digits".to_owned()))
     }
 }
 
@@ -200,6 +203,7 @@ mod tests {
         let made = TrailKeys::load_or_create(&keys, &journal).unwrap();
         let read = TrailKeys::load_or_create(&keys, &journal).unwrap();
         assert!(made.created && !read.created);
+        assert!(made.redaction_created && !read.redaction_created);
         assert_eq!(made.redaction.as_bytes(), read.redaction.as_bytes());
         assert_eq!(made.redaction.identifier().len(), 64);
         let mode = |name: &str| keys.join(name).metadata().unwrap().permissions().mode() & 0o777;
