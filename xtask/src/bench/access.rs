@@ -1,6 +1,6 @@
 //! `bench access`: effective privileges of every role on every table.
 
-use super::{memory, peak_memory};
+use super::{cpu, memory, peak_memory};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use pgattest_access::{Object, Privileges, Right, RoleGraph, View};
@@ -41,11 +41,11 @@ pub(super) fn run(size: &Size) -> Result<()> {
     let mut random = Random(42);
     let (roles, memberships) = roles(size, &mut random);
     let acls = acls(size, &mut random);
-    let (facts, began) = (memory("VmRSS")?, cpu()?);
+    let (facts, began) = (memory("VmRSS")?, cpu());
 
     let graph = RoleGraph::new(&roles, &memberships, ServerVersion(180_000));
     let privileges = Privileges::new(&graph, &acls);
-    let built = cpu()?;
+    let built = cpu();
 
     let rights = [
         Right::Select,
@@ -66,7 +66,7 @@ pub(super) fn run(size: &Size) -> Result<()> {
             }
         }
     }
-    let counted = cpu()?;
+    let counted = cpu();
 
     let mut yes = 0_u64;
     for _ in 0..size.questions {
@@ -79,7 +79,7 @@ pub(super) fn run(size: &Size) -> Result<()> {
         let answer = privileges.holds(View::InForce, role, table, right);
         yes += u64::from(answer.context("an unknown role or table")?);
     }
-    let asked = cpu()?;
+    let asked = cpu();
 
     let pairs = u64::from(size.roles) * u64::from(size.tables);
     let seconds = |from: Duration, to: Duration| (to.saturating_sub(from)).as_secs_f64();
@@ -237,22 +237,6 @@ fn privileges(mask: u32) -> Vec<Privilege> {
             grantable: mask & 0x100 << at != 0,
         })
         .collect()
-}
-
-/// User and system time of this process.
-fn cpu() -> Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name, in parentheses, may hold anything.
-    let fields = stat.rsplit(')').next().context("no fields")?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || -> Result<u64> {
-        Ok(fields
-            .next()
-            .context("no times in /proc/self/stat")?
-            .parse()?)
-    };
-    // A hundred ticks a second on every Linux.
-    Ok(Duration::from_millis((ticks()? + ticks()?) * 10))
 }
 
 /// `SplitMix64`: the same numbers in every run.

@@ -10,6 +10,8 @@ mod trail_seal;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
@@ -49,6 +51,15 @@ fn memory(line: &str) -> Result<u64> {
         .find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))
         .with_context(|| format!("no {line} in /proc/self/status"))?;
     Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+}
+
+/// CPU time of this process so far, all threads together.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 fn peak_memory() -> Result<u64> {

@@ -1,5 +1,6 @@
 //! `bench trail-archive`: sealed blocks to Parquet, and the built-in questions, beside `DuckDB` on the same log and the same files.
 
+use super::cpu;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pgattest_archive::archive::Batch;
@@ -106,7 +107,7 @@ fn questions(archive: &Archive, size: &Size, python: &Path) -> Result<()> {
         let mut best = f64::INFINITY;
         let mut rows = 0;
         for _ in 0..size.rounds {
-            let began = cpu()?;
+            let began = cpu();
             let out = BufWriter::with_capacity(1 << 16, File::create("/dev/null")?);
             let columns = question.columns()?;
             let filter = Filter::default();
@@ -115,7 +116,7 @@ fn questions(archive: &Archive, size: &Size, python: &Path) -> Result<()> {
                 renderer.rows(batch, None).map_err(unwritten)
             })?;
             renderer.end(&question, &population)?;
-            best = best.min(cpu()? - began);
+            best = best.min(cpu().saturating_sub(began).as_secs_f64());
             rows = population.matched;
         }
         if !python.exists() {
@@ -138,13 +139,6 @@ fn questions(archive: &Archive, size: &Size, python: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Seconds of CPU time of this thread.
-fn cpu() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = text.split(' ').next().context("no time")?;
-    Ok(nanoseconds.parse::<f64>()? / 1e9)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a reader")]
@@ -358,7 +352,7 @@ fn write(archive: &Archive, log: &Path, records: u64) -> Result<f64> {
         "{} records were cut of {records}",
         source.records
     );
-    let began = cpu()?;
+    let began = cpu();
     catch_up(
         archive,
         &source,
@@ -367,7 +361,7 @@ fn write(archive: &Archive, log: &Path, records: u64) -> Result<f64> {
         0,
         &mut |_, _| {},
     )?;
-    Ok(cpu()? - began)
+    Ok(cpu().saturating_sub(began).as_secs_f64())
 }
 
 /// Blocks of a log in memory, made as they are asked for: copying 1 MiB is not what is measured.

@@ -3,6 +3,7 @@
 //! The log is made here: what pgbench's transactions leave with pgaudit (`read, write`, relations, parameters) on PostgreSQL 15, about
 //! 300 bytes a record, with two records of multi-line statements in a hundred.
 
+use super::cpu;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pgattest_parse::audit_log::{Cut, Format, Record, Splitter, decode, pgaudit};
@@ -56,9 +57,9 @@ pub(super) fn run(size: &Size) -> Result<()> {
     for _ in 0..size.rounds {
         // In turn, so that what else the machine does hits all alike.
         for ((name, way), times) in ways.iter().zip(&mut times) {
-            let began = cpu()?;
+            let began = cpu();
             let read = black_box(way(black_box(&log)));
-            times.push(cpu()?.saturating_sub(began));
+            times.push(cpu().saturating_sub(began));
             ensure!(
                 read == records,
                 "{name}: {read} records read, {records} written"
@@ -290,14 +291,4 @@ pub(super) fn csvlog(bytes: usize) -> (Vec<u8>, usize) {
         records += 1;
     }
     (log.into_bytes(), records)
-}
-
-/// User and system time of this process, in nanoseconds' resolution where the kernel has it.
-fn cpu() -> Result<Duration> {
-    let schedule = std::fs::read_to_string("/proc/self/schedstat")?;
-    let nanoseconds = schedule
-        .split_whitespace()
-        .next()
-        .context("no times in /proc/self/schedstat")?;
-    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }

@@ -5,7 +5,7 @@
 //! them. The whole is a collector that reads the file, searches it for secrets and seals it, in a process of its own so that its peak
 //! memory is its own, once held to one processor and once with two. Times are CPU times of all threads where nothing else is said.
 
-use super::{memory, peak_memory, trail_decode};
+use super::{cpu, memory, peak_memory, trail_decode};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use pgattest_ledger::SigningKey;
@@ -16,7 +16,6 @@ use pgattest_trail::capture::{Capture, Config, OriginalKey};
 use pgattest_trail::operate::{Metrics, Stop, Teller};
 use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Piece, PieceKind};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
@@ -259,13 +258,4 @@ fn rate(bytes: usize, time: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "for a reader")]
     let bytes = bytes as f64;
     bytes / time.as_secs_f64() / 1e6
-}
-
-/// CPU time of this process so far, all threads together.
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
