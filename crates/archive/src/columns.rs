@@ -56,9 +56,7 @@ impl Texts {
     }
 
     fn settle(&mut self) {
-        for _ in 0..std::mem::take(&mut self.nulls) {
-            self.builder.append_null();
-        }
+        self.builder.append_nulls(std::mem::take(&mut self.nulls));
     }
 }
 
@@ -74,10 +72,7 @@ impl Numbers {
     }
 
     fn settle(&mut self) {
-        match std::mem::take(&mut self.nulls) {
-            0 => {}
-            nulls => self.builder.append_nulls(nulls),
-        }
+        self.builder.append_nulls(std::mem::take(&mut self.nulls));
     }
 }
 

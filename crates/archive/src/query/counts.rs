@@ -1,12 +1,12 @@
 //! How many records of each class, by day and role.
 
-use super::shape::{Texts, is_failure};
+use super::shape::{Texts, is_failure, table};
 use crate::error::{ArchiveError, damaged};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int64Array, RecordBatch, StringArray,
     StringBuilder,
 };
-use arrow::datatypes::{Field, Int32Type, Int64Type, Schema};
+use arrow::datatypes::{Int32Type, Int64Type};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -167,13 +167,7 @@ impl Counts {
         for number in numbers {
             arrays.push(Arc::new(Int64Array::from(number)));
         }
-        let fields: Vec<Field> = NAMES
-            .iter()
-            .zip(&arrays)
-            .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
-            .collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-            .map_err(|error| damaged("counts", error))
+        table(&NAMES, arrays, "counts")
     }
 }
 

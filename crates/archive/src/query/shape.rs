@@ -85,15 +85,29 @@ pub(crate) fn shape(
     outs: &[Out],
     path: &str,
 ) -> Result<RecordBatch, ArchiveError> {
-    let mut fields = Vec::new();
+    let mut names = Vec::new();
     let mut arrays = Vec::new();
     for out in outs {
         let array = out
             .array(batch)
             .ok_or_else(|| damaged(path, format_args!("no column for `{}`", out.name())))?;
-        fields.push(Field::new(out.name(), array.data_type().clone(), true));
+        names.push(out.name());
         arrays.push(array);
     }
+    table(&names, arrays, path)
+}
+
+/// Columns with their names. `path`: where they come from, for messages.
+pub(crate) fn table(
+    names: &[&str],
+    arrays: Vec<ArrayRef>,
+    path: &str,
+) -> Result<RecordBatch, ArchiveError> {
+    let fields: Vec<Field> = names
+        .iter()
+        .zip(&arrays)
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|error| damaged(path, error))
 }

@@ -1,12 +1,12 @@
 //! Grants that nobody used: privileges on tables against what audited records say. Unknown is never unused: a grant of which the log
 //! cannot tell is told with the reason.
 
-use super::shape::Texts;
+use super::shape::{Texts, table};
 use super::{Filter, Population, TableName};
 use crate::error::{ArchiveError, damaged};
-use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array as _, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::array::{StringBuilder, TimestampMillisecondArray};
-use arrow::datatypes::{Field, Int64Type, Schema, TimestampMillisecondType};
+use arrow::datatypes::{Int64Type, TimestampMillisecondType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -175,52 +175,34 @@ impl Uses {
             .filter(|grant| is_asked_for(grant, filter))
         {
             let judged = self.judge(grant, asked, &unseen);
-            let [
-                verdict,
-                database,
-                object,
-                column,
-                grantee,
-                privilege,
-                detail,
-            ] = &mut texts;
-            verdict.append_value(judged.verdict);
-            database.append_value(&grant.database);
-            object.append_value(grant.table.sql());
-            column.append_option(grant.column.as_deref());
-            grantee.append_value(grant.grantee.as_deref().unwrap_or("PUBLIC"));
-            privilege.append_value(&grant.privilege);
-            detail.append_value(judged.detail);
+            let object = grant.table.sql();
+            let row = [
+                Some(judged.verdict),
+                Some(&grant.database),
+                Some(&object),
+                grant.column.as_deref(),
+                Some(grant.grantee.as_deref().unwrap_or("PUBLIC")),
+                Some(&grant.privilege),
+                Some(&judged.detail),
+            ];
+            for (column, text) in texts.iter_mut().zip(row) {
+                column.append_option(text);
+            }
             times.push(judged.last.and_then(|last| last.time));
             records.push(judged.last.map(|last| last.last));
         }
-        let [
-            verdict,
-            database,
-            object,
-            column,
-            grantee,
-            privilege,
-            detail,
-        ] = texts.map(|mut text| Arc::new(text.finish()) as Arc<StringArray>);
-        let arrays: Vec<ArrayRef> = vec![
-            verdict,
-            database,
-            object,
-            column,
-            grantee,
-            privilege,
+        let mut arrays: Vec<ArrayRef> = texts
+            .into_iter()
+            .map(|mut text| Arc::new(text.finish()) as ArrayRef)
+            .collect();
+        let uses: [ArrayRef; 2] = [
             Arc::new(TimestampMillisecondArray::from(times)),
             Arc::new(Int64Array::from(records)),
-            detail,
         ];
-        let fields: Vec<Field> = NAMES
-            .iter()
-            .zip(&arrays)
-            .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
-            .collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-            .map_err(|error| damaged("the answer", error))
+        // Before the last one, as in `NAMES`.
+        let detail = arrays.len() - 1;
+        arrays.splice(detail..detail, uses);
+        table(&NAMES, arrays, "the answer")
     }
 
     /// What the archive lacks of the period.
