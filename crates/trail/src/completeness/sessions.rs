@@ -161,18 +161,16 @@ impl Sessions {
             worked: false,
         };
         known.note(seen);
-        if let Some(ended) = self.ended.get_mut(session)
-            && ended.holes.fill(session, &known.who, line, findings)
-        {
-            // It is over all the same.
-            population.missing_lines -= 1;
-            population.gapless += u64::from(!ended.holes.any());
-            return Told { restarted: false };
-        }
-        if let Some(ended) = self.ended.get_mut(session)
-            && ended.holes.fill_before(line)
-        {
-            return Told { restarted: false };
+        // What comes late of a session that is over leaves it over.
+        if let Some(ended) = self.ended.get_mut(session) {
+            if ended.holes.fill(session, &known.who, line, findings) {
+                population.missing_lines -= 1;
+                population.gapless += u64::from(!ended.holes.any());
+                return Told { restarted: false };
+            }
+            if ended.holes.fill_before(line) {
+                return Told { restarted: false };
+            }
         }
         let ended = self.ended.get(session).cloned();
         // What comes late of a session that is over says nothing of who has its process now.
