@@ -52,6 +52,7 @@ pub fn decode(observations: &[Observation]) -> Facts {
         trail_coverage: record.accounted(trail::COVERAGE, Record::rows),
         trail_canaries: record.accounted(trail::CANARIES, Record::rows),
         trail_defects: record.accounted(trail::DEFECTS, Record::rows),
+        trail_changes: record.changes(),
         trail_sinks: record.accounted(trail::SINKS, Record::rows),
         trail_rules: record.accounted(trail::RULES, Record::rows),
         subscription_secrets: record.cluster("subscription-secrets"),
@@ -118,6 +119,15 @@ impl<'a> Record<'a> {
         collected(id.clone(), read(self, &id))
     }
 
+    /// Of a trail that was looked at, only when an earlier audit was named.
+    fn changes(&self) -> Collected<Vec<facts::TrailChange>> {
+        let has = |name| self.by_id.contains_key(&ObservationId::cluster(name));
+        if has(trail::STATE) && !has(trail::CHANGES) {
+            return Collected::missing(trail::NO_EARLIER_AUDIT);
+        }
+        self.accounted(trail::CHANGES, Self::rows)
+    }
+
     fn settings(&self) -> Collected<Settings> {
         let id = ObservationId::cluster("settings");
         let settings = self.knows(Scope::Cluster, id.group()).and_then(|()| {
@@ -148,6 +158,7 @@ impl<'a> Record<'a> {
             relations: inside.group("relations"),
             columns: inside.group("columns"),
             inheritance: inside.group("inheritance"),
+            row_counters: inside.group("row-counters"),
             column_sequences: inside.group("column-sequences"),
             indexes: inside.group("indexes"),
             acls: inside.group("acls"),

@@ -133,6 +133,7 @@ pub static GROUPS: &[Group] = &[
     group!(Database, "relations"),
     group!(Database, "columns"),
     group!(Database, "inheritance"),
+    group!(Database, "row-counters"),
     group!(Database, "column-sequences"),
     group!(Database, "indexes"),
     group!(Database, "acls"),

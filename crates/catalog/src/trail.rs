@@ -15,17 +15,23 @@ pub const COVERAGE: &str = "trail-coverage";
 pub const CANARIES: &str = "trail-canaries";
 /// `cluster/trail-defects`.
 pub const DEFECTS: &str = "trail-defects";
+/// `cluster/trail-changes`.
+pub const CHANGES: &str = "trail-changes";
 /// `cluster/trail-sinks`.
 pub const SINKS: &str = "trail-sinks";
 /// `cluster/trail-rules`.
 pub const RULES: &str = "trail-rules";
 
 /// The groups in the order they are recorded.
-pub const ALL: [&str; 6] = [STATE, COVERAGE, CANARIES, DEFECTS, SINKS, RULES];
+pub const ALL: [&str; 7] = [STATE, COVERAGE, CANARIES, DEFECTS, CHANGES, SINKS, RULES];
 
 /// Why nothing is known of a trail that nobody looked at.
 pub(crate) const NOT_LOOKED_AT: &str =
     "no audit trail was looked at: name its journal with `--trail DIR`";
+
+/// Why nothing is known of rows changed when nobody said since when.
+pub(crate) const NO_EARLIER_AUDIT: &str =
+    "nobody said since when: name the evidence package of an earlier audit with `--since FILE`";
 
 /// The columns of [`STATE`].
 pub const STATE_COLUMNS: [&str; 22] = [
@@ -58,6 +64,17 @@ pub const COVERAGE_COLUMNS: [&str; 4] = ["from", "until", "live", "why"];
 pub const CANARY_COLUMNS: [&str; 5] = ["class", "place", "found", "missed", "mark"];
 /// The columns of [`DEFECTS`].
 pub const DEFECT_COLUMNS: [&str; 5] = ["kind", "at", "subject", "detail", "record"];
+/// The columns of [`CHANGES`].
+pub const CHANGE_COLUMNS: [&str; 8] = [
+    "database",
+    "table",
+    "from",
+    "until",
+    "changed",
+    "statements",
+    "result",
+    "detail",
+];
 /// The columns of [`SINKS`].
 pub const SINK_COLUMNS: [&str; 11] = [
     "name",
@@ -90,6 +107,9 @@ pub fn description(group: &str) -> &'static str {
         CANARIES => "-- no query: canary leaves of the journal",
         DEFECTS => {
             "-- no query: gap leaves, and the records' own line numbers, read from the journal"
+        }
+        CHANGES => {
+            "-- no query: the server's row counters of an earlier audit and of this one, and the writes that the journal has between"
         }
         SINKS => {
             "-- no query: configuration, watermark and dead-letter leaves; what each sink says of its retention"

@@ -102,6 +102,7 @@ pub static CHECKS: &[&dyn Check] = &[
     &crate::logging::LogFileAccess,
     &crate::trail::CanaryProof,
     &crate::trail::LogCompleteness,
+    &crate::trail::RowsAudited,
     &crate::trail::LoggingWeakened,
     &crate::trail::DeniedActions,
     &crate::trail::AuditBypass,

@@ -163,6 +163,13 @@ pub(crate) struct TrailAccountArgs {
     #[arg(long = "trail-days", value_name = "N", default_value_t = 31, requires = "journal",
         value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: u32,
+    /// The evidence package of an earlier audit of this cluster: the rows that changed since then are compared with the writes that
+    /// the trail holds, and the trail is read from then on
+    #[arg(long, value_name = "FILE", requires = "journal")]
+    pub(crate) since: Option<PathBuf>,
+    /// The public key that the earlier package is signed with. Repeatable [default: the key of this machine]
+    #[arg(long = "since-key", value_name = "FILE", requires = "since")]
+    pub(crate) since_keys: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use pgattest_model::{Observation, Outcome};
 use sha2::{Digest, Sha256};
 
 /// Groups that change while nobody changes anything: who is connected, what the clock says, what a handshake's bytes are.
-const VOLATILE: [&str; 17] = [
+const VOLATILE: [&str; 19] = [
     // The guide's own queries show temporary tables of whoever works, too; what they show besides is in other groups.
     "guide-grants",
     "guide-pgaudit",
@@ -16,6 +16,7 @@ const VOLATILE: [&str; 17] = [
     "sessions",
     "slots",
     "hba-files",
+    "row-counters",
     "wire-handshakes",
     "wire-certificates",
     "trail",
@@ -24,6 +25,7 @@ const VOLATILE: [&str; 17] = [
     "trail-defects",
     "trail-sinks",
     "trail-rules",
+    "trail-changes",
 ];
 
 /// Columns that change by themselves, by group.

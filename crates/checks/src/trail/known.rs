@@ -1,7 +1,7 @@
 //! What must be known of a trail before anything it says counts.
 
 use crate::context::Context;
-use pgattest_model::facts::{TrailDefect, TrailState};
+use pgattest_model::facts::{TrailDefect, TrailDefectKind, TrailState};
 use pgattest_model::{
     Finding, Missing, ObservationId, Policy, Seen, Severity, Subject, SubjectKind, Verdict,
 };
@@ -50,38 +50,130 @@ pub(super) fn of_this_cluster<'a>(context: &Context<'a>) -> Result<Seen<'a, Trai
     Err(Missing::because(why).seen_in(trail.from.clone()))
 }
 
-/// A finding for each defect of these kinds.
-pub(super) fn defects(
-    context: &Context<'_>,
-    kinds: &[(&str, &str, Severity, &str)],
-    of: &'static str,
-) -> Result<Verdict, Missing> {
-    let trail = trusted(context)?;
-    let defects = context.facts.trail_defects.here()?;
-    let findings = defects
+/// What a kind of defect means: which check it fails, why, how badly, and what to do.
+struct Judgement {
+    check: &'static str,
+    cause: &'static str,
+    severity: Severity,
+    remediation: &'static str,
+}
+
+/// Every kind has one: what the trail lacks and no check reports would be a pass of something that was seen to be wrong.
+fn judgement(kind: TrailDefectKind) -> Option<Judgement> {
+    let explain = "find out what happened, keep what shows it, and accept it by a waiver that names the cause";
+    let (check, cause, severity, remediation) = match kind {
+        TrailDefectKind::Hole => (
+            "LOG-19",
+            "records are missing from a session",
+            Severity::High,
+            explain,
+        ),
+        TrailDefectKind::Gap => (
+            "LOG-19",
+            "bytes of a log file were lost before they were read",
+            Severity::High,
+            explain,
+        ),
+        TrailDefectKind::BytesMissing => (
+            "LOG-19",
+            "bytes of a log file are in no block, or in two",
+            Severity::High,
+            explain,
+        ),
+        TrailDefectKind::LineReuse => (
+            "LOG-19",
+            "a session's numbers were used twice",
+            Severity::High,
+            explain,
+        ),
+        TrailDefectKind::Torn => (
+            "LOG-19",
+            "bytes in the log are no record",
+            Severity::Medium,
+            explain,
+        ),
+        TrailDefectKind::Unfinished => (
+            "LOG-19",
+            "a session ends without a record of its end",
+            Severity::Low,
+            "compare with the server's own restarts; a killed session leaves no record",
+        ),
+        TrailDefectKind::NoOutcome => (
+            "LOG-19",
+            "what became of a connection is not recorded",
+            Severity::Low,
+            "health checks of a load balancer look like this: accept those by a waiver; from anywhere else it may be a probe for passwords",
+        ),
+        TrailDefectKind::ClockBack => (
+            "LOG-19",
+            "the clock went back: when these records were made is in doubt",
+            Severity::Low,
+            "let the clock be slewed, not stepped (chrony, NTP), and say in a waiver what stepped it",
+        ),
+        TrailDefectKind::AuditingWeakened => (
+            "LOG-21",
+            "the logging was turned down",
+            Severity::High,
+            "match it with an approved change and accept it by a waiver that names it, or treat it as an incident",
+        ),
+        TrailDefectKind::Silence => (
+            "MON-07",
+            "far fewer records than usual",
+            Severity::Medium,
+            "find out what was different in that hour, or accept it by a waiver with the reason",
+        ),
+        TrailDefectKind::AuditingSilent => (
+            "MON-07",
+            "sessions, and no audit record of any",
+            Severity::High,
+            "see that pgaudit was loaded since that start of the server (LOG-01)",
+        ),
+        TrailDefectKind::CollectorDown | TrailDefectKind::HeartbeatMissing => (
+            "MON-01",
+            "the collector did not run for a while",
+            Severity::Low,
+            "run it as a service that restarts: docs/trail.md",
+        ),
+        // LOG-20 judges every table, and says of those that it can tell nothing of that it cannot.
+        TrailDefectKind::RowsUnaudited => return None,
+    };
+    Some(Judgement {
+        check,
+        cause,
+        severity,
+        remediation,
+    })
+}
+
+/// The findings of a check: the defects that are its own.
+pub(super) fn findings_of(check: &str, defects: &Seen<'_, Vec<TrailDefect>>) -> Vec<Finding> {
+    defects
         .value
         .iter()
         .filter_map(|defect| {
-            let (_, cause, severity, remediation) =
-                kinds.iter().find(|(kind, ..)| *kind == defect.kind)?;
-            Some(finding(defect, defects.from, cause, *severity, remediation))
+            let judgement = judgement(defect.kind).filter(|one| one.check == check)?;
+            Some(finding(defect, defects.from, &judgement))
         })
-        .collect();
+        .collect()
+}
+
+/// A verdict on the records: the defects that are this check's.
+pub(super) fn defects(context: &Context<'_>, check: &str) -> Result<Verdict, Missing> {
+    let trail = trusted(context)?;
+    let defects = context.facts.trail_defects.here()?;
     let records = usize::try_from(trail.records).unwrap_or(usize::MAX);
     if records == 0 {
         return Err(Missing::because("the trail holds no record yet").seen_in(trail.from.clone()));
     }
-    Ok(Verdict::assessed(records, of, findings))
+    Ok(Verdict::assessed(
+        records,
+        "records",
+        findings_of(check, &defects),
+    ))
 }
 
 /// What a defect is as a finding.
-pub(super) fn finding(
-    defect: &TrailDefect,
-    from: &ObservationId,
-    cause: &str,
-    severity: Severity,
-    remediation: &str,
-) -> Finding {
+fn finding(defect: &TrailDefect, from: &ObservationId, judgement: &Judgement) -> Finding {
     let at = pgattest_model::instant(defect.at);
     let proof = if defect.record.is_empty() {
         String::new()
@@ -90,10 +182,10 @@ pub(super) fn finding(
     };
     Finding {
         subject: Subject::cluster(SubjectKind::Trail, &defect.subject),
-        cause: cause.to_owned(),
+        cause: judgement.cause.to_owned(),
         detail: format!("{at}: {}{proof}", defect.detail),
-        severity,
+        severity: judgement.severity,
         observations: vec![from.clone()],
-        remediation: remediation.to_owned(),
+        remediation: judgement.remediation.to_owned(),
     }
 }

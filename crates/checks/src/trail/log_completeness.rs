@@ -43,42 +43,6 @@ impl Check for LogCompleteness {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
-        let say = "find out what happened, keep what shows it, and accept it by a waiver that names the cause";
-        defects(
-            context,
-            &[
-                (
-                    "hole",
-                    "records are missing from a session",
-                    Severity::High,
-                    say,
-                ),
-                (
-                    "gap",
-                    "bytes of a log file were lost before they were read",
-                    Severity::High,
-                    say,
-                ),
-                (
-                    "torn",
-                    "bytes in the log are no record",
-                    Severity::Medium,
-                    say,
-                ),
-                (
-                    "reused",
-                    "a session's numbers were used twice",
-                    Severity::High,
-                    say,
-                ),
-                (
-                    "unfinished",
-                    "a session ends without a record of its end",
-                    Severity::Low,
-                    "compare with the server's own restarts; a killed session leaves no record",
-                ),
-            ],
-            "records",
-        )
+        defects(context, Self::META.id)
     }
 }

@@ -38,23 +38,6 @@ impl Check for LogSilence {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
-        defects(
-            context,
-            &[
-                (
-                    "silence",
-                    "far fewer records than usual",
-                    Severity::Medium,
-                    "find out what was different in that hour, or accept it by a waiver with the reason",
-                ),
-                (
-                    "auditing-silent",
-                    "sessions, and no audit record of any",
-                    Severity::High,
-                    "see that pgaudit was loaded since that start of the server (LOG-01)",
-                ),
-            ],
-            "records",
-        )
+        defects(context, Self::META.id)
     }
 }

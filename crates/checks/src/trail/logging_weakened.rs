@@ -38,15 +38,6 @@ impl Check for LoggingWeakened {
     }
 
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
-        defects(
-            context,
-            &[(
-                "auditing-weakened",
-                "the logging was turned down",
-                Severity::High,
-                "match it with an approved change and accept it by a waiver that names it, or treat it as an incident",
-            )],
-            "records",
-        )
+        defects(context, Self::META.id)
     }
 }

@@ -12,6 +12,7 @@ mod log_silence;
 mod logging_weakened;
 mod outside_anchor;
 mod retention_proof;
+mod rows_audited;
 mod secrets_in_log;
 mod shipping_lag;
 
@@ -25,5 +26,6 @@ pub use log_silence::LogSilence;
 pub use logging_weakened::LoggingWeakened;
 pub use outside_anchor::OutsideAnchor;
 pub use retention_proof::RetentionProof;
+pub use rows_audited::RowsAudited;
 pub use secrets_in_log::SecretsInLog;
 pub use shipping_lag::ShippingLag;

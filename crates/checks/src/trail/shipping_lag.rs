@@ -1,6 +1,6 @@
 //! Whether records leave the machine soon.
 
-use super::known::{finding, trusted};
+use super::known::{findings_of, trusted};
 use crate::check::{Check, declare_check};
 use crate::context::Context;
 use pgattest_model::{
@@ -43,20 +43,7 @@ impl Check for ShippingLag {
         let trail = trusted(context)?;
         let sinks = context.facts.trail_sinks.here()?;
         let defects = context.facts.trail_defects.here()?;
-        let mut findings: Vec<Finding> = defects
-            .value
-            .iter()
-            .filter(|defect| matches!(defect.kind.as_str(), "collector-down" | "heartbeat-missing"))
-            .map(|defect| {
-                finding(
-                    defect,
-                    defects.from,
-                    "the collector did not run for a while",
-                    Severity::Low,
-                    "run it as a service that restarts: docs/trail.md",
-                )
-            })
-            .collect();
+        let mut findings = findings_of(Self::META.id, &defects);
         if !trail.running {
             findings.push(Finding {
                 subject: Subject::cluster(SubjectKind::Trail, &trail.instance),

@@ -10,7 +10,7 @@ use crate::printer::Printer;
 use crate::sealing;
 use crate::{trail_account, trusted_keys};
 use pgattest_checks::crosswalk::crosswalk;
-use pgattest_model::{Audit, Status};
+use pgattest_model::{Audit, Observation, Status};
 use pgattest_report::{Screen, csv, html, json, junit, pull_request, sarif, text};
 use std::path::Path;
 
@@ -29,10 +29,12 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
     let mut seen = look(&options, limits, &policy, printer)?;
     if let Some(journal) = &arguments.trail.journal {
         let keys = trusted_keys::named_or_own(&arguments.trail.keys, &arguments.home)?;
+        let changes = changes(arguments, &seen.observations)?;
         let wanted = trail_account::Wanted {
             journal,
             keys: &keys,
             days: arguments.trail.days,
+            changes: changes.as_ref(),
         };
         seen.observations
             .extend(trail_account::observations(&wanted, &policy.policy)?);
@@ -51,6 +53,18 @@ pub(crate) fn run(arguments: &AuditArgs, printer: &Printer) -> Result<u8, Failur
     }
     warn_of_the_unknown(&audit, printer);
     Ok(code)
+}
+
+/// What changed since the earlier audit that was named.
+fn changes(
+    arguments: &AuditArgs,
+    now: &[Observation],
+) -> Result<Option<trail_account::Changes>, Failure> {
+    let Some(package) = &arguments.trail.since else {
+        return Ok(None);
+    };
+    let keys = trusted_keys::named_or_own(&arguments.trail.since_keys, &arguments.home)?;
+    trail_account::Changes::since(package, &keys, now).map(Some)
 }
 
 /// The exit code is about findings: whoever reads nothing else is told that some checks could not have found any.

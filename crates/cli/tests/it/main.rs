@@ -35,6 +35,7 @@ mod trail_desk;
 mod trail_faults;
 mod trail_keys;
 mod trail_operate;
+mod trail_rows;
 mod trail_run;
 mod trail_unused;
 mod validators;

@@ -113,6 +113,7 @@ impl Look {
                 relations,
                 columns,
                 inheritance,
+                row_counters,
                 column_sequences,
                 indexes,
                 acls,

@@ -33,14 +33,18 @@ pub use isolation::{PolicyFunction, RuleWrite, TriggerWrite, ViewFilter};
 pub use marks::{CodeClass, CodeMark, MarkedCode, MarkedOptions, OptionClass, OptionMark};
 pub use policy::{Policy, PolicyColumn, PolicyCommand};
 pub use relation::{
-    Column, ColumnSequence, Index, Inheritance, Relation, RelationKind, SequenceUse, ViewDependency,
+    Column, ColumnSequence, Index, Inheritance, Relation, RelationKind, RowCounter, SequenceUse,
+    ViewDependency,
 };
 pub use replication::{Publication, PublicationRelation, Slot, Subscription, SubscriptionSecret};
 pub use role::{Membership, PUBLIC, Role, Verifier, VerifierKind};
 pub use session::{OwnSession, Session};
 pub use setting::{FileSetting, RoleSetting, Setting, Settings};
 pub use system::{RestrictedFunction, RestrictedRelation, ShadowingFunction};
-pub use trail::{TrailCanary, TrailDefect, TrailInterval, TrailRule, TrailSink, TrailState};
+pub use trail::{
+    TrailCanary, TrailChange, TrailComparison, TrailDefect, TrailDefectKind, TrailInterval,
+    TrailRule, TrailSink, TrailState,
+};
 pub use wire::{Certificate, Handshake, Probe, SuiteGrade, WireOutcome, certificate_name_matches};
 pub use wrapper::{BETTER_THAN_A_GRANT, Wrapper};
 
@@ -99,6 +103,8 @@ pub struct Facts {
     pub trail_canaries: Collected<Vec<TrailCanary>>,
     /// What the trail lacks, and what was done to the logging.
     pub trail_defects: Collected<Vec<TrailDefect>>,
+    /// Rows changed against rows audited, since an earlier audit.
+    pub trail_changes: Collected<Vec<TrailChange>>,
     /// Where the trail is shipped to.
     pub trail_sinks: Collected<Vec<TrailSink>>,
     /// Rules that watch the trail.
@@ -128,6 +134,8 @@ pub struct DatabaseFacts {
     pub columns: Collected<Vec<Column>>,
     /// Partitions and inheritance children.
     pub inheritance: Collected<Vec<Inheritance>>,
+    /// How many rows of each table were ever changed.
+    pub row_counters: Collected<Vec<RowCounter>>,
     /// Sequences that columns take their numbers from.
     pub column_sequences: Collected<Vec<ColumnSequence>>,
     /// Indexes on tables and materialized views.

@@ -130,6 +130,22 @@ pub struct Inheritance {
     pub parent: Oid,
 }
 
+/// How many rows of a table were changed since the server began to count.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RowCounter {
+    /// The table.
+    pub oid: Oid,
+    /// Schema and name, quoted as the server quotes them in its log.
+    pub name: String,
+    /// Rows inserted, updated and deleted, those of transactions that were rolled back among them.
+    pub changed: u64,
+    /// When the database's counters were last reset, in seconds since 1970; `never`.
+    pub reset: String,
+    /// Whether the server counts: `track_counts`.
+    #[serde(deserialize_with = "flag")]
+    pub counting: bool,
+}
+
 /// One column and a sequence that goes with it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ColumnSequence {

@@ -88,12 +88,45 @@ pub struct TrailCanary {
     pub mark: String,
 }
 
+/// What a trail may lack. docs/trail/completeness.md says what each proves.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrailDefectKind {
+    /// Line numbers of a session are missing.
+    Hole,
+    /// A line number came again, or went back.
+    LineReuse,
+    /// A session has ended and its disconnection is not recorded.
+    Unfinished,
+    /// Connections that were received and of which nothing else is recorded.
+    NoOutcome,
+    /// An hour with no or hardly any records on an instance that is busy at that hour.
+    Silence,
+    /// Records' times went back.
+    ClockBack,
+    /// Bytes of the log that are no record.
+    Torn,
+    /// The collector has declared that it lacks something.
+    Gap,
+    /// Bytes of a log file that no block covers.
+    BytesMissing,
+    /// The collector did not run.
+    CollectorDown,
+    /// The collector was running and gave no sign of life.
+    HeartbeatMissing,
+    /// pgaudit or the log was switched off or weakened.
+    AuditingWeakened,
+    /// Sessions and no audit record, after the server was started.
+    AuditingSilent,
+    /// Rows were changed and not, or not all, audited.
+    RowsUnaudited,
+}
+
 /// Something that the trail lacks, or that was done to what it records.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TrailDefect {
-    /// `hole`, `line-reuse`, `unfinished`, `no-outcome`, `silence`, `clock-back`, `torn`, `gap`, `bytes-missing`, `collector-down`,
-    /// `heartbeat-missing`, `auditing-weakened`, `auditing-silent`, `rows-unaudited`.
-    pub kind: String,
+    /// What it is.
+    pub kind: TrailDefectKind,
     /// The records' own time, or the collector's where no record is.
     pub at: i64,
     /// What it is about: a session, a file, a setting, a role.
@@ -149,4 +182,41 @@ pub struct TrailRule {
     /// Whether the collector is told to have it look.
     #[serde(deserialize_with = "flag")]
     pub looks: bool,
+}
+
+/// A table whose rows changed between two moments, or may have.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TrailChange {
+    /// The database.
+    pub database: String,
+    /// The table, or the root of its partitions, quoted as the server does; empty when it is about the whole database.
+    pub table: String,
+    /// From, by the server's clock.
+    pub from: i64,
+    /// Until.
+    pub until: i64,
+    /// Rows changed, as the server counts; 0 when that is not known.
+    pub changed: u64,
+    /// Audited statements that write to it.
+    pub statements: u64,
+    /// How both sides compare.
+    pub result: TrailComparison,
+    /// Why, in a sentence without a period.
+    pub detail: String,
+}
+
+/// How rows changed and rows audited compare.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrailComparison {
+    /// As many rows were audited as were changed, or more.
+    Covered,
+    /// Writes were audited; how many rows they changed is not logged.
+    StatementsOnly,
+    /// Rows were changed and no write was audited.
+    Unaudited,
+    /// Fewer rows were audited than changed.
+    FewerRows,
+    /// The two sides cannot be compared.
+    Unknown,
 }

@@ -52,6 +52,8 @@ pub(super) fn observations(text: &str, facts: &Facts) -> Result<Vec<Observation>
         started_at: "2026-11-28T12:00:00.000Z".to_owned(),
         finished_at: "2026-11-28T12:00:01.000Z".to_owned(),
     };
+    // An earlier audit was named: by `since = true`, or by what changed since.
+    let since = block.remove("since").is_some() || block.contains_key("change");
     let mut group = |key: &str| -> Result<Vec<Table>> {
         match block.remove(key) {
             None => Ok(Vec::new()),
@@ -64,10 +66,11 @@ pub(super) fn observations(text: &str, facts: &Facts) -> Result<Vec<Observation>
     };
     let (coverage, canaries) = (group("coverage")?, group("canary")?);
     let (defects, sinks, rules) = (group("defect")?, group("sink")?, group("rule")?);
+    let changes = group("change")?;
     if let Some(key) = block.keys().next() {
         bail!("`{key}` is not a part of a trail");
     }
-    Ok(vec![
+    let mut observations = vec![
         account.observation(
             trail::STATE,
             trail::STATE_COLUMNS,
@@ -98,7 +101,12 @@ pub(super) fn observations(text: &str, facts: &Facts) -> Result<Vec<Observation>
             trail::RULE_COLUMNS,
             &rows(trail::RULE_COLUMNS, rules)?,
         ),
-    ])
+    ];
+    if since {
+        let rows = rows(trail::CHANGE_COLUMNS, changes)?;
+        observations.push(account.observation(trail::CHANGES, trail::CHANGE_COLUMNS, &rows));
+    }
+    Ok(observations)
 }
 
 fn rows<const N: usize>(columns: [&str; N], tables: Vec<Table>) -> Result<Vec<[String; N]>> {
@@ -130,7 +138,8 @@ fn default(column: &str) -> &'static str {
         "live" | "intact" | "running" | "audit_grade" | "outside" | "locked" | "looks" => "f",
         "origin" | "instance" | "system_identifier" | "root" | "key" | "intact_why" | "why"
         | "anchored_by" | "class" | "place" | "mark" | "kind" | "subject" | "detail" | "record"
-        | "name" | "error" | "rule" => "",
+        | "name" | "error" | "rule" | "database" | "table" => "",
+        "result" => "covered",
         _ => "0",
     }
 }

@@ -5,15 +5,21 @@
 //!
 //! - The counters are brought up to date at the end of a transaction, up to a few seconds late: audit records are counted from
 //!   `slack` before the first snapshot to `slack` after the second one. A change within the slack may hide as many that were not audited.
-//! - A foreign key's cascade, a trigger in C, logical replication and inheritance change rows without an audit record that names
-//!   the table. Partitions are counted with their root.
-//! - `COPY FROM` is one statement, and pgaudit tells no rows of it in every version.
+//! - Logical replication and triggers in C change rows without an audit record that names the table. (A foreign key's cascade has
+//!   one: it is a statement that pgaudit sees.)
+//! - A statement that fails after it changed rows is counted, and has an error's record, not an audit record, where
+//!   `pgaudit.log_rows` is on: the rows are known only at its end. A row that moves to another partition counts twice.
+//! - `COPY FROM` is one audit record; where `pgaudit.log_rows` is on it tells neither its table nor its rows (it says 0). The table is
+//!   taken from the statement's text; where that does not tell, it may be any.
 //! - `TRUNCATE` changes no counter.
-//! - `pgaudit.log_rows` tells what a statement returned where it has `RETURNING`, which is the same number.
+//! - A server that crashed counts from nothing, and does not always say so.
+//!
+//! Partitions and children by inheritance are counted with their root, as a statement names what it was written for.
 //!
 //! So *unaudited* is said of a table whose rows changed and of which no write at all was audited; *fewer rows* where rows are
 //! known on both sides; and a table is never *covered* without both.
 
+use super::copied;
 use super::result::{Finding, Kind, Weight};
 use super::tracker::Seen;
 use schemars::JsonSchema;
@@ -27,6 +33,7 @@ SELECT json_build_object(
   'database', current_database(),
   'reset', (SELECT stats_reset::text FROM pg_stat_database WHERE datname = current_database()),
   'tables', (SELECT coalesce(json_agg(json_build_object(
+      'oid', s.relid::bigint,
       'name', format('%I.%I', s.schemaname, s.relname),
       'root', (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE c.oid = pg_partition_root(s.relid)),
@@ -51,9 +58,12 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counted {
+    /// What it stays the same table by, whatever it is called; by its name when this is absent.
+    #[serde(default)]
+    pub oid: Option<u32>,
     /// Schema and name, quoted as the server does.
     pub name: String,
-    /// The root of the partitioned table that it is a part of.
+    /// The root of the partitions, or of the inheritance, that it is a part of.
     pub root: Option<String>,
     /// Rows inserted, updated and deleted.
     pub changed: u64,
@@ -119,8 +129,10 @@ struct Audited {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Written {
     tables: BTreeMap<String, Audited>,
-    /// Writes whose table pgaudit does not name.
-    unnamed: u64,
+    /// Writes whose table nothing names.
+    unnamed: Audited,
+    /// Copies that only their text names: how many, by the name there.
+    copies: BTreeMap<String, u64>,
     /// Whether records from before and after the window were seen.
     before: bool,
     after: bool,
@@ -147,30 +159,33 @@ impl Written {
         if !is_here || !audit.class.eq_ignore_ascii_case(b"WRITE") {
             return;
         }
-        if audit.object_name.is_empty() {
-            self.unnamed += 1;
+        let is_copy = audit.command.eq_ignore_ascii_case(b"COPY");
+        let entry = if !audit.object_name.is_empty() {
+            let name = String::from_utf8_lossy(&audit.object_name).into_owned();
+            self.tables.entry(name).or_default()
+        } else if let Some(name) = audit
+            .statement
+            .text()
+            .and_then(copied::target)
+            .filter(|_| is_copy)
+        {
+            *self.copies.entry(name).or_default() += 1;
             return;
-        }
-        let name = String::from_utf8_lossy(&audit.object_name).into_owned();
-        let entry = self.tables.entry(name).or_default();
-        if entry.statements == 0 {
-            entry.first = seen.at.record;
-        }
-        entry.last = seen.at.record;
-        entry.statements += 1;
-        if let Some(rows) = audit.rows {
-            entry.with_rows += 1;
-            entry.rows = entry.rows.saturating_add(rows);
-        }
+        } else {
+            &mut self.unnamed
+        };
+        entry.take(seen.at.record, audit.rows.filter(|_| !is_copy));
     }
 
-    /// Whether it counted anything.
-    pub(super) fn weight(&self) -> u64 {
-        self.tables
-            .values()
-            .map(|table| table.statements)
-            .sum::<u64>()
-            + self.unnamed
+    /// Whether another form of the same log has more of it.
+    pub(super) fn is_fuller_in(&self, other: &Self) -> bool {
+        let reach = |written: &Self| written.before && written.after;
+        (reach(self), self.weight()) < (reach(other), other.weight())
+    }
+
+    fn weight(&self) -> u64 {
+        let named = self.tables.values().map(|table| table.statements);
+        named.sum::<u64>() + self.unnamed.statements + self.copies.values().sum::<u64>()
     }
 
     /// Compares both sides.
@@ -195,38 +210,20 @@ impl Written {
             ));
             return Vec::new();
         }
-        let was: BTreeMap<&str, u64> = before
-            .tables
-            .iter()
-            .map(|table| (table.name.as_str(), table.changed))
-            .collect();
-        let mut roots: BTreeMap<&str, Option<u64>> = BTreeMap::new();
-        let mut parts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for table in &after.tables {
-            let root = table.root.as_deref().unwrap_or(&table.name);
-            let is_reset = before.reset != after.reset;
-            // A table that is new has counted from nothing.
-            let delta = table
-                .changed
-                .checked_sub(was.get(table.name.as_str()).copied().unwrap_or(0));
-            let sum = roots.entry(root).or_insert(Some(0));
-            *sum = match (*sum, delta, is_reset) {
-                (Some(sum), Some(delta), false) => Some(sum + delta),
-                _ => None,
-            };
-            parts.entry(root).or_default().insert(&table.name);
-        }
-        roots
+        groups(snapshots)
             .into_iter()
-            .map(|(root, changed)| {
+            .map(|(root, group)| {
                 let mut audited = Audited::default();
-                let names = parts.get(root).into_iter().flatten().copied();
-                for name in names.chain([root]).collect::<BTreeSet<_>>() {
-                    if let Some(part) = self.tables.get(name) {
+                let mut copies = 0;
+                for name in group.names.iter().chain([&root]).collect::<BTreeSet<_>>() {
+                    if let Some(part) = self.tables.get(*name) {
                         audited.add(part);
                     }
+                    let copied = copied::names(name);
+                    let counts = copied.iter().filter_map(|name| self.copies.get(name));
+                    copies += counts.sum::<u64>();
                 }
-                let result = self.judge(&before.database, root, changed, &audited);
+                let result = self.judge(&before.database, root, group.changed, &audited, copies);
                 findings.extend(finding(&result, &audited, snapshots));
                 result
             })
@@ -239,59 +236,144 @@ impl Written {
         table: &str,
         changed: Option<u64>,
         audited: &Audited,
+        copies: u64,
     ) -> TableResult {
-        let has_rows = audited.statements > 0 && audited.with_rows == audited.statements;
         let (result, detail) = match changed {
             None => (
                 Comparison::Unknown,
                 "the server's counters were reset in between".to_owned(),
             ),
             Some(0) => (Comparison::Covered, "no row was changed".to_owned()),
-            Some(changed) if audited.statements == 0 && self.unnamed > 0 => (
-                Comparison::Unknown,
-                format!(
-                    "{changed} rows were changed; {} audited writes do not name their table (`pgaudit.log_relation` is off)",
-                    self.unnamed
-                ),
-            ),
-            Some(changed) if audited.statements == 0 => (
-                Comparison::Unaudited,
-                format!(
-                    "{changed} rows were changed and no write was audited: auditing was off for whoever did it, records are missing, or it was a cascade, replication or inheritance"
-                ),
-            ),
-            Some(changed) if has_rows && audited.rows >= changed => (
-                Comparison::Covered,
-                format!("{changed} rows were changed and {} audited", audited.rows),
-            ),
-            Some(changed) if has_rows => (
-                Comparison::FewerRows,
-                format!(
-                    "{changed} rows were changed and {} audited, in {} statements",
-                    audited.rows, audited.statements
-                ),
-            ),
-            Some(changed) => (
-                Comparison::StatementsOnly,
-                format!(
-                    "{changed} rows were changed; {} writes were audited, whose rows are not all logged (`pgaudit.log_rows`): that all were audited is not shown",
-                    audited.statements
-                ),
-            ),
+            Some(changed) => self.covers(changed, audited, copies),
         };
         TableResult {
             database: database.to_owned(),
             table: table.to_owned(),
             changed,
-            statements: audited.statements,
-            rows: has_rows.then_some(audited.rows),
+            statements: audited.statements + copies,
+            rows: audited.all_rows().filter(|_| copies == 0),
             result,
             detail,
         }
     }
+
+    /// How many changed rows, not none, came off.
+    fn covers(&self, changed: u64, audited: &Audited, copies: u64) -> (Comparison, String) {
+        let lacking = match audited.all_rows() {
+            Some(rows) if rows >= changed => {
+                return (
+                    Comparison::Covered,
+                    format!("{changed} rows were changed and {rows} audited"),
+                );
+            }
+            Some(rows) => changed - rows,
+            None if audited.statements == 0 => changed,
+            None => {
+                return (
+                    Comparison::StatementsOnly,
+                    format!(
+                        "{changed} rows were changed; {} writes were audited, whose rows are not all logged (`pgaudit.log_rows`): that all were audited is not shown",
+                        audited.statements
+                    ),
+                );
+            }
+        };
+        if copies > 0 {
+            return (
+                Comparison::StatementsOnly,
+                format!(
+                    "{changed} rows were changed and {} audited; whether {copies} audited COPY wrote the other {lacking} is not shown: pgaudit does not tell their rows",
+                    changed - lacking
+                ),
+            );
+        }
+        // Everything where `pgaudit.log_relation` is off, and copies whose text does not tell.
+        let unnamed = &self.unnamed;
+        if unnamed.statements > 0 && unnamed.all_rows().is_none_or(|rows| rows >= lacking) {
+            return (
+                Comparison::Unknown,
+                format!(
+                    "{changed} rows were changed and {} audited; {} audited writes do not name their table (`pgaudit.log_relation` is off, or a COPY) and may be of the other {lacking}",
+                    changed - lacking,
+                    unnamed.statements
+                ),
+            );
+        }
+        if audited.statements == 0 {
+            return (
+                Comparison::Unaudited,
+                format!(
+                    "{changed} rows were changed and no write was audited: auditing was off for whoever did it, records are missing, statements failed after they had changed rows, or replication changed them"
+                ),
+            );
+        }
+        (
+            Comparison::FewerRows,
+            format!(
+                "{changed} rows were changed and {} audited, in {} statements",
+                audited.rows, audited.statements
+            ),
+        )
+    }
+}
+
+/// A table with everything that is counted with it.
+#[derive(Default)]
+struct Group<'a> {
+    /// Rows changed; `None` when the counters do not say.
+    changed: Option<u64>,
+    /// What its parts were called, at either moment.
+    names: BTreeSet<&'a str>,
+}
+
+/// By the root's name.
+fn groups(snapshots: &Snapshots) -> BTreeMap<&str, Group<'_>> {
+    let (before, after) = (&snapshots.before, &snapshots.after);
+    let key = |table: &Counted| match table.oid {
+        Some(oid) => oid.to_string(),
+        None => table.name.clone(),
+    };
+    let was: BTreeMap<String, &Counted> = before
+        .tables
+        .iter()
+        .map(|table| (key(table), table))
+        .collect();
+    let is_reset = before.reset != after.reset;
+    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+    for table in &after.tables {
+        let earlier = was.get(&key(table)).copied();
+        // A table that is new has counted from nothing.
+        let delta = table
+            .changed
+            .checked_sub(earlier.map_or(0, |earlier| earlier.changed))
+            .filter(|_| !is_reset);
+        let root = table.root.as_deref().unwrap_or(&table.name);
+        let group = groups.entry(root).or_insert(Group {
+            changed: Some(0),
+            names: BTreeSet::new(),
+        });
+        group.changed = group.changed.zip(delta).map(|(sum, delta)| sum + delta);
+        group.names.insert(&table.name);
+        group
+            .names
+            .extend(earlier.map(|earlier| earlier.name.as_str()));
+    }
+    groups
 }
 
 impl Audited {
+    fn take(&mut self, record: u64, rows: Option<u64>) {
+        if self.statements == 0 {
+            self.first = record;
+        }
+        self.last = record;
+        self.statements += 1;
+        if let Some(rows) = rows {
+            self.with_rows += 1;
+            self.rows = self.rows.saturating_add(rows);
+        }
+    }
+
     fn add(&mut self, part: &Self) {
         self.first = if self.statements == 0 {
             part.first
@@ -302,6 +384,11 @@ impl Audited {
         self.statements += part.statements;
         self.with_rows += part.with_rows;
         self.rows = self.rows.saturating_add(part.rows);
+    }
+
+    /// The rows of all statements; `None` when there is none, or one does not tell.
+    fn all_rows(&self) -> Option<u64> {
+        (self.statements > 0 && self.with_rows == self.statements).then_some(self.rows)
     }
 }
 

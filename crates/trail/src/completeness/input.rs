@@ -23,8 +23,8 @@ pub struct Options {
     pub silent_sessions: u64,
     /// The sessions that were alive at a moment.
     pub live: Option<LiveSessions>,
-    /// Row counts of the server at two moments.
-    pub changes: Option<Snapshots>,
+    /// Row counts at two moments, of each database that they are known of.
+    pub changes: Vec<Snapshots>,
 }
 
 impl Default for Options {
@@ -37,7 +37,7 @@ impl Default for Options {
             busy_hour: 60,
             silent_sessions: 20,
             live: None,
-            changes: None,
+            changes: Vec::new(),
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod auditing;
 pub mod changes;
 pub mod collector;
 pub mod connections;
+mod copied;
 mod holes;
 pub mod input;
 pub mod result;

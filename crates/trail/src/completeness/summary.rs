@@ -1,5 +1,6 @@
 //! What the trail of a period says, as an auditor would ask: computed from the journal alone.
 
+use super::changes::TableResult;
 use super::input::Options;
 use super::result::{Completeness, Coverage, Finding, Kind, Population, Weight};
 use super::source::{self, Period, SourceError};
@@ -47,6 +48,9 @@ pub struct Summary {
     pub canaries: BTreeMap<String, CanarySeen>,
     /// Up to which record each sink has confirmed everything.
     pub sinks: BTreeMap<String, SinkSeen>,
+    /// Rows changed against rows audited, by table, where counters of two moments were given.
+    #[serde(default)]
+    pub tables: Vec<TableResult>,
     /// What could not be told, and why.
     pub not_assessed: Vec<String>,
     /// Alerts, by rule and records, and whether they reached a place.
@@ -236,6 +240,7 @@ impl Summary {
         self.alerts.undelivered = self.alerts.raised - self.alerts.delivered;
         self.coverage = result.coverage;
         self.populations = result.populations;
+        self.tables = result.tables;
         self.not_assessed = result.not_assessed;
         if self.pruned_records > 0 {
             self.not_assessed.push(format!(

@@ -102,7 +102,8 @@ struct Form {
     sessions: Sessions,
     connections: Connections,
     volume: Volume,
-    written: Written,
+    /// One for each pair of snapshots.
+    written: Vec<Written>,
     torn_told: u64,
 }
 
@@ -279,8 +280,10 @@ impl Tracker {
             population.unnumbered += 1;
         }
         auditing.take(&seen, restarted, &self.options, findings, events);
-        if let Some(snapshots) = &self.options.changes {
-            form.written.take(&seen, snapshots);
+        form.written
+            .resize(self.options.changes.len(), Written::default());
+        for (written, snapshots) in form.written.iter_mut().zip(&self.options.changes) {
+            written.take(&seen, snapshots);
         }
         if let (Some(Connection::Disconnected), Some(session)) = (&seen.event, seen.session) {
             form.sessions.disconnected(session, population, findings);
@@ -292,7 +295,7 @@ impl Tracker {
     pub fn finish(self) -> Completeness {
         let Self { options, mut state } = self;
         let mut populations = BTreeMap::new();
-        let mut most: Option<Written> = None;
+        let mut most = vec![Written::default(); options.changes.len()];
         for (name, mut form) in std::mem::take(&mut state.forms) {
             form.connections.finish(
                 &name,
@@ -309,11 +312,11 @@ impl Tracker {
             );
             form.volume
                 .finish(&name, options.busy_hour, &mut state.findings);
-            if most
-                .as_ref()
-                .is_none_or(|most| most.weight() < form.written.weight())
-            {
-                most = Some(form.written);
+            // The same statements may be in two forms of the log: the fuller one counts.
+            for (most, written) in most.iter_mut().zip(form.written) {
+                if most.is_fuller_in(&written) {
+                    *most = written;
+                }
             }
             state
                 .not_assessed
@@ -321,14 +324,18 @@ impl Tracker {
             populations.insert(name, form.population);
         }
         state.auditing.finish(&options, &mut state.findings);
-        let tables = if let (Some(snapshots), Some(written)) = (&options.changes, most) {
-            written.compare(snapshots, &mut state.findings, &mut state.not_assessed)
-        } else {
+        if options.changes.is_empty() {
             state.not_assessed.push(
                 "rows changed: no two snapshots of the server's counters were given".to_owned(),
             );
-            Vec::new()
-        };
+        }
+        let tables = most
+            .iter()
+            .zip(&options.changes)
+            .flat_map(|(written, snapshots)| {
+                written.compare(snapshots, &mut state.findings, &mut state.not_assessed)
+            })
+            .collect();
         settle(&mut state.findings);
         // By time, then by what shows it: the same input gives the same order.
         state.findings.sort_by(|one, other| {

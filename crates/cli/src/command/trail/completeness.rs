@@ -53,12 +53,12 @@ pub(crate) fn run(arguments: &TrailCompletenessArgs, printer: &Printer) -> Resul
 
 fn options(arguments: &TrailCompletenessArgs) -> Result<Options, Failure> {
     let changes = match (&arguments.changes_before, &arguments.changes_after) {
-        (Some(before), Some(after)) => Some(Snapshots {
+        (Some(before), Some(after)) => vec![Snapshots {
             before: snapshot(before)?,
             after: snapshot(after)?,
             slack: i64::from(arguments.slack) * 1000,
-        }),
-        _ => None,
+        }],
+        _ => Vec::new(),
     };
     Ok(Options {
         log_disconnections: arguments.log_disconnections,

@@ -331,6 +331,7 @@ fn auditing_that_is_off_is_told_from_and_to() {
 
 fn snapshots(changed: [u64; 4]) -> Snapshots {
     let table = |name: &str, root: Option<&str>, changed| Counted {
+        oid: None,
         name: format!("public.{name}"),
         root: root.map(|root| format!("public.{root}")),
         changed,
@@ -361,7 +362,7 @@ fn rows_changed_are_compared_with_rows_audited() {
     log.session(900, 102, 1);
     let compare = |changed| {
         log.track(Options {
-            changes: Some(snapshots(changed)),
+            changes: vec![snapshots(changed)],
             ..Options::default()
         })
     };
@@ -395,7 +396,7 @@ fn rows_changed_are_compared_with_rows_audited() {
     let mut reset = snapshots([70, 0, 0, 0]);
     reset.after.reset = Some("2026".to_owned());
     let result = log.track(Options {
-        changes: Some(reset),
+        changes: vec![reset],
         ..Options::default()
     });
     assert!(
@@ -406,7 +407,7 @@ fn rows_changed_are_compared_with_rows_audited() {
     );
     log.0.retain(|made| made.time < (BEGIN + 500) * 1000);
     let result = log.track(Options {
-        changes: Some(snapshots([70, 0, 0, 0])),
+        changes: vec![snapshots([70, 0, 0, 0])],
         ..Options::default()
     });
     assert_eq!(result.tables, []);

@@ -210,12 +210,22 @@ fn what_a_superuser_does_with_auditing_off_shows_by_its_rows() {
     run(
         "CREATE TABLE whole (id int) PARTITION BY RANGE (id); CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (100)",
     );
+    run(
+        "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int REFERENCES parent ON DELETE CASCADE);
+         INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1), (1), (2);
+         CREATE TABLE renamed (id int); INSERT INTO renamed VALUES (1);
+         CREATE TABLE anew (id int); INSERT INTO anew SELECT generate_series(1, 9); CREATE TABLE copied (id int)",
+    );
     let before = snapshot();
     run(
         "INSERT INTO seen SELECT generate_series(1, 10); UPDATE seen SET id = id; DELETE FROM seen WHERE id < 4",
     );
     run("INSERT INTO whole SELECT generate_series(1, 5)");
     run("INSERT INTO partly VALUES (1), (2)");
+    run("DELETE FROM parent; INSERT INTO renamed VALUES (2); ALTER TABLE renamed RENAME TO named");
+    run(
+        "INSERT INTO named VALUES (3); DROP TABLE anew; CREATE TABLE anew (id int); INSERT INTO anew VALUES (1)",
+    );
     run("ALTER SYSTEM SET pgaudit.log = 'none'; SELECT pg_reload_conf()");
     eventually("the reload", || {
         cluster
@@ -232,7 +242,16 @@ fn what_a_superuser_does_with_auditing_off_shows_by_its_rows() {
             .then_some(())
     });
     let after = snapshot();
+    // The record of a copy tells neither its table nor its rows. Its text tells the table.
+    run("COPY copied FROM PROGRAM 'seq 3'");
+    run("SET pgaudit.log = 'none'; INSERT INTO unseen SELECT generate_series(1, 4)");
+    let later = snapshot();
     run("SELECT 'later'");
+    let copied = Snapshots {
+        before: after.clone(),
+        after: later,
+        slack: 0,
+    };
     let changes = Snapshots {
         before,
         after,
@@ -243,7 +262,7 @@ fn what_a_superuser_does_with_auditing_off_shows_by_its_rows() {
             look(
                 &cluster,
                 Options {
-                    changes: Some(changes.clone()),
+                    changes: vec![changes.clone(), copied.clone()],
                     ..Options::default()
                 },
             )
@@ -254,9 +273,30 @@ fn what_a_superuser_does_with_auditing_off_shows_by_its_rows() {
         .iter()
         .map(|table| (table.table.as_str(), table.changed, table.result))
         .collect();
+    let (tables, of_the_copy) = tables.split_at(tables.len() / 2);
+    let changed: Vec<_> = of_the_copy
+        .iter()
+        .filter(|(_, changed, _)| *changed != Some(0))
+        .copied()
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            ("public.copied", Some(3), Comparison::StatementsOnly),
+            ("public.unseen", Some(4), Comparison::Unaudited),
+        ],
+        "{}",
+        result.to_text()
+    );
     assert_eq!(
         tables,
         [
+            ("public.anew", Some(1), Comparison::Covered),
+            // What a foreign key deletes, pgaudit records with its own table.
+            ("public.child", Some(3), Comparison::Covered),
+            ("public.copied", Some(0), Comparison::Covered),
+            ("public.named", Some(2), Comparison::Covered),
+            ("public.parent", Some(2), Comparison::Covered),
             ("public.partly", Some(3), Comparison::FewerRows),
             ("public.seen", Some(23), Comparison::Covered),
             ("public.unseen", Some(3), Comparison::Unaudited),
