@@ -38,6 +38,7 @@ pub mod source;
 pub mod summary;
 mod text;
 pub mod tracker;
+mod unfinished;
 pub mod volume;
 
 pub use input::Options;

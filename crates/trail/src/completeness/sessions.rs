@@ -4,6 +4,7 @@ use super::connections::Outcome;
 use super::holes::{Holes, MAYBE_BEFORE, hole};
 use super::result::{Finding, Kind, Population, Weight};
 use super::tracker::Seen;
+use super::unfinished::{Unfinished, sentence};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
@@ -37,7 +38,7 @@ pub struct Session {
     counted: bool,
     /// The finding that tells that it was cut off, until its end comes late.
     #[serde(default)]
-    unfinished: Option<usize>,
+    unfinished: Option<Unfinished>,
     /// Records beside those of connecting.
     worked: bool,
 }
@@ -63,7 +64,7 @@ struct Ended {
     holes: Holes,
     /// As in [`Session::unfinished`].
     #[serde(default)]
-    unfinished: Option<usize>,
+    unfinished: Option<Unfinished>,
 }
 
 /// All sessions of one form of the log.
@@ -350,13 +351,16 @@ impl Sessions {
             return;
         };
         self.forget(key, &session);
+        if let Some(told) = &session.unfinished {
+            told.restate(key, &session.who, session.line, findings);
+        }
         if let Some(finding) = self.closed(key, &session, reason, log_disconnections, population) {
             let mut finding = finding;
             finding.records.push(seen.at.record);
             finding.to = seen.at.time;
             finding.destination = Some(seen.destination.to_owned());
             if let Some(ended) = self.ended.get_mut(key) {
-                ended.unfinished = Some(findings.len());
+                ended.unfinished = Some(Unfinished::new(findings.len(), reason));
             }
             findings.push(finding);
         }
@@ -391,10 +395,7 @@ impl Sessions {
         let mut finding = Finding::new(
             Kind::Unfinished,
             Weight::Suspicion,
-            format!(
-                "session {key}{} ended without a record of its disconnection after line {}: {reason}; records at its end may be missing",
-                session.who, session.line
-            ),
+            sentence(key, &session.who, session.line, reason),
         );
         finding.records.push(session.last.record);
         finding.from = session.last.time;
@@ -416,7 +417,7 @@ impl Sessions {
                 Ended {
                     line: session.line,
                     holes: session.holes.clone(),
-                    unfinished: session.unfinished,
+                    unfinished: session.unfinished.clone(),
                 },
             )
             .is_none()
@@ -440,12 +441,8 @@ impl Sessions {
         self.disconnection_seen = true;
         if let Some(mut session) = self.open.remove(key) {
             // What was told to be cut off has its end, which came late.
-            if let Some(finding) = session
-                .unfinished
-                .take()
-                .and_then(|finding| findings.get_mut(finding))
-            {
-                finding.count = 0;
+            let told = session.unfinished.take();
+            if told.is_some_and(|told| told.take_back(findings)) {
                 population.unfinished -= 1;
                 session.counted = false;
             }
@@ -477,15 +474,9 @@ impl Sessions {
         findings: &mut Vec<Finding>,
     ) {
         for (key, session) in &self.open {
-            if let Some(finding) = session.unfinished.and_then(|it| findings.get_mut(it)) {
+            if let Some(told) = &session.unfinished {
                 // It logged a little more, and its end did not come.
-                let told = finding.lines.map_or(0, |(last, _)| last);
-                let (before, after) = (
-                    format!(" after line {told}: "),
-                    format!(" after line {}: ", session.line),
-                );
-                finding.detail = finding.detail.replacen(&before, &after, 1);
-                finding.lines = Some((session.line, session.line));
+                told.restate(key, &session.who, session.line, findings);
             }
             let is_gone = live.is_some_and(|live| {
                 session.last.time.is_some_and(|time| time < live.at) && !live.sessions.contains(key)

@@ -39,7 +39,7 @@ use sql::{Findings, Reading};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The version of the rules, as manifests name it. It changes whenever a rule does.
+/// The version of the rules, as manifests name it. From the first release on it changes whenever a rule does.
 pub const POLICY: &str = "pgattest-redact/1";
 
 /// What stands where a secret was.

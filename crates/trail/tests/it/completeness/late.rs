@@ -52,6 +52,18 @@ fn a_session_that_was_told_to_be_cut_off_is_not_when_its_end_comes_late() {
     assert_eq!(result.findings[0].lines, Some((4, 4)));
     assert!(result.findings[0].detail.contains(" after line 4: "));
 
+    // Nor does it before the server begins anew, which ends what had begun again.
+    let mut restarted = Log(log.0.clone());
+    restarted.server(40, 50, "database system is ready to accept connections");
+    let result = restarted.track(options());
+    let told: Vec<_> = result.of(Kind::Unfinished).collect();
+    let cut = told.iter().find(|finding| finding.lines == Some((4, 4)));
+    assert!(
+        cut.is_some_and(|cut| cut.detail.contains(" after line 4: process 100 belongs to")),
+        "{}",
+        result.to_text()
+    );
+
     // Before and after the other session's end.
     for at in [log.0.len(), log.0.len() - 2] {
         let mut log = Log(log.0.clone());
