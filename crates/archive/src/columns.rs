@@ -5,11 +5,11 @@ use crate::schema::SCHEMA;
 use crate::source::Sealed;
 use arrow::array::{
     ArrayBuilder as _, ArrayRef, BinaryBuilder, BooleanBuilder, Int64Builder, RecordBatch,
-    StringBuilder, TimestampMillisecondBuilder, new_null_array,
+    StringArray, TimestampMillisecondBuilder, new_null_array,
 };
 use arrow::datatypes::DataType;
 use pgattest_parse::audit_log::pgaudit::{Audit, Said};
-use pgattest_parse::audit_log::{Record, TornReason, authentication, decode, pgaudit};
+use pgattest_parse::audit_log::{Format, Record, TornReason, authentication, decode, pgaudit};
 use pgattest_trail::{Piece, PieceKind};
 use std::sync::Arc;
 
@@ -23,40 +23,64 @@ struct Sparse<B> {
     nulls: usize,
 }
 
-/// Texts. They tell when bytes were no UTF-8.
-type Texts = Sparse<StringBuilder>;
+/// Texts, gathered as bytes: that they are UTF-8 is looked at once for the whole column, and before that once for a whole record.
+type Texts = Sparse<BinaryBuilder>;
 
 type Numbers = Sparse<Int64Builder>;
 
+/// What is known of a row's bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Encoding {
+    /// The whole record is UTF-8, and so is each of its fields: they end where ASCII stands.
+    Utf8,
+    /// Each field is to be looked at.
+    Unknown,
+    /// One of the fields was no UTF-8.
+    Damaged,
+}
+
+impl Encoding {
+    fn of(row: &Row<'_>, format: &Format) -> Self {
+        // JSON has escapes, which may mean what no text can hold.
+        let is_plain = matches!(format, Format::Csvlog { .. });
+        if is_plain && std::str::from_utf8(row.bytes).is_ok() {
+            Self::Utf8
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 impl Texts {
-    fn put(&mut self, text: Option<&[u8]>, damaged: &mut bool) {
+    fn put(&mut self, text: Option<&[u8]>, encoding: &mut Encoding) {
         let Some(bytes) = text else {
             self.nulls += 1;
             return;
         };
-        // `from_utf8_lossy` alone looks at one character after the other; nearly all texts are UTF-8.
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            self.value(text);
+        if *encoding == Encoding::Utf8 || std::str::from_utf8(bytes).is_ok() {
+            self.value(bytes);
         } else {
-            *damaged = true;
-            self.value(&String::from_utf8_lossy(bytes));
+            *encoding = Encoding::Damaged;
+            self.value(String::from_utf8_lossy(bytes).as_bytes());
         }
     }
 
     fn word(&mut self, word: Option<&str>) {
         match word {
-            Some(word) => self.value(word),
+            Some(word) => self.value(word.as_bytes()),
             None => self.nulls += 1,
         }
     }
 
-    fn value(&mut self, text: &str) {
+    fn value(&mut self, text: &[u8]) {
         self.settle();
         self.builder.append_value(text);
     }
 
     fn settle(&mut self) {
-        self.builder.append_nulls(std::mem::take(&mut self.nulls));
+        if self.nulls > 0 {
+            self.builder.append_nulls(std::mem::take(&mut self.nulls));
+        }
     }
 }
 
@@ -72,7 +96,9 @@ impl Numbers {
     }
 
     fn settle(&mut self) {
-        self.builder.append_nulls(std::mem::take(&mut self.nulls));
+        if self.nulls > 0 {
+            self.builder.append_nulls(std::mem::take(&mut self.nulls));
+        }
     }
 }
 
@@ -171,7 +197,7 @@ macro_rules! finish {
     };
 }
 
-finish!(Int64Builder, StringBuilder, BooleanBuilder, BinaryBuilder);
+finish!(Int64Builder, BooleanBuilder, BinaryBuilder);
 
 impl Finish for Texts {
     fn finished(&mut self) -> ArrayRef {
@@ -179,7 +205,16 @@ impl Finish for Texts {
             return new_null_array(&DataType::Utf8, std::mem::take(&mut self.nulls));
         }
         self.settle();
-        self.builder.finished()
+        let bytes = self.builder.finish();
+        // The next rows are much like these: growing to where these ended would copy them several times.
+        self.builder = BinaryBuilder::with_capacity(BATCH, bytes.value_data().len());
+        match StringArray::try_from_binary(bytes.clone()) {
+            Ok(texts) => Arc::new(texts),
+            // No value is put that is no text; whatever it is, a reader gets what can be read.
+            Err(_) => Arc::new(StringArray::from_iter(
+                bytes.iter().map(|text| text.map(String::from_utf8_lossy)),
+            )),
+        }
     }
 }
 
@@ -189,7 +224,9 @@ impl Finish for Numbers {
             return new_null_array(&DataType::Int64, std::mem::take(&mut self.nulls));
         }
         self.settle();
-        self.builder.finished()
+        let numbers = self.builder.finish();
+        self.builder = Int64Builder::with_capacity(BATCH);
+        Arc::new(numbers)
     }
 }
 
@@ -257,19 +294,19 @@ impl Columns {
         self.block_seq.append_option(signed(manifest.block));
         self.record_idx.append_value(i64::from(row.index));
         self.leaf_index.append_option(signed(sealed.leaf_index));
-        let mut damaged = false;
+        let mut encoding = Encoding::of(row, &sealed.block.format);
         let nothing = Record::default();
         let record = row.record.as_ref().unwrap_or(&nothing);
-        self.push_record(record, row.record.is_some(), &mut damaged);
+        self.push_record(record, row.record.is_some(), &mut encoding);
         let audit = pgaudit::read(&record.message);
-        self.push_audit(audit.as_ref(), &mut damaged);
+        self.push_audit(audit.as_ref(), &mut encoding);
         let message = (row.record.is_some() && audit.is_none()).then_some(&*record.message);
-        self.message.put(message, &mut damaged);
+        self.message.put(message, &mut encoding);
         let event = match (&row.record, &audit) {
             (Some(record), None) => authentication::read(record),
             _ => None,
         };
-        self.push_event(event.as_ref(), &mut damaged);
+        self.push_event(event.as_ref(), &mut encoding);
         self.torn.append_value(row.is_torn());
         self.torn_reason.word(match row.piece.kind {
             PieceKind::Record => None,
@@ -277,6 +314,7 @@ impl Columns {
         });
         self.redacted.append_value(row.piece.original.is_some());
         self.time_unknown.append_value(record.time_ms.is_none());
+        let damaged = encoding == Encoding::Damaged;
         self.not_utf8.append_value(damaged);
         if damaged || row.record.is_none() {
             self.raw.append_value(row.bytes);
@@ -287,67 +325,68 @@ impl Columns {
         self.source_format.word(Some(sealed.block.format.name()));
     }
 
-    fn push_record(&mut self, record: &Record<'_>, known: bool, damaged: &mut bool) {
+    fn push_record(&mut self, record: &Record<'_>, known: bool, encoding: &mut Encoding) {
         self.log_time.append_option(record.time_ms);
         self.log_time_text
-            .put(known.then_some(&*record.time), damaged);
-        self.user_name.put(record.user.as_deref(), damaged);
-        self.database_name.put(record.database.as_deref(), damaged);
+            .put(known.then_some(&*record.time), encoding);
+        self.user_name.put(record.user.as_deref(), encoding);
+        self.database_name.put(record.database.as_deref(), encoding);
         self.pid.append_option(record.pid.map(i64::from));
-        self.client_addr.put(record.host.as_deref(), damaged);
+        self.client_addr.put(record.host.as_deref(), encoding);
         self.client_port.append_option(record.port.map(i64::from));
-        self.session_id.put(record.session.as_deref(), damaged);
+        self.session_id.put(record.session.as_deref(), encoding);
         self.session_line_num
             .append_option(record.line.and_then(signed));
-        self.command_tag.put(record.command_tag.as_deref(), damaged);
+        self.command_tag
+            .put(record.command_tag.as_deref(), encoding);
         self.session_start
-            .put(record.session_start.as_deref(), damaged);
+            .put(record.session_start.as_deref(), encoding);
         self.vxid
-            .put(record.virtual_transaction.as_deref(), damaged);
+            .put(record.virtual_transaction.as_deref(), encoding);
         self.xid.append_option(record.transaction.and_then(signed));
-        self.severity.put(record.severity.as_deref(), damaged);
-        self.sqlstate.put(record.sqlstate.as_deref(), damaged);
-        self.detail.put(record.detail.as_deref(), damaged);
-        self.hint.put(record.hint.as_deref(), damaged);
+        self.severity.put(record.severity.as_deref(), encoding);
+        self.sqlstate.put(record.sqlstate.as_deref(), encoding);
+        self.detail.put(record.detail.as_deref(), encoding);
+        self.hint.put(record.hint.as_deref(), encoding);
         self.internal_query
-            .put(record.internal_query.as_deref(), damaged);
-        self.context.put(record.context.as_deref(), damaged);
-        self.statement.put(record.statement.as_deref(), damaged);
+            .put(record.internal_query.as_deref(), encoding);
+        self.context.put(record.context.as_deref(), encoding);
+        self.statement.put(record.statement.as_deref(), encoding);
         self.application_name
-            .put(record.application_name.as_deref(), damaged);
+            .put(record.application_name.as_deref(), encoding);
         self.backend_type
-            .put(record.backend_type.as_deref(), damaged);
+            .put(record.backend_type.as_deref(), encoding);
         self.leader_pid
             .append_option(record.leader_pid.map(i64::from));
         self.query_id.append_option(record.query_id);
     }
 
-    fn push_audit(&mut self, audit: Option<&Audit<'_>>, damaged: &mut bool) {
-        self.audit_type.put(audit.map(|it| &*it.kind), damaged);
+    fn push_audit(&mut self, audit: Option<&Audit<'_>>, encoding: &mut Encoding) {
+        self.audit_type.put(audit.map(|it| &*it.kind), encoding);
         let number = |of: fn(&Audit<'_>) -> u64| audit.map(of).and_then(signed);
         self.statement_id
             .append_option(number(|audit| audit.statement_id));
         self.substatement_id
             .append_option(number(|audit| audit.substatement_id));
-        self.class.put(audit.map(|it| &*it.class), damaged);
-        self.command.put(audit.map(|it| &*it.command), damaged);
+        self.class.put(audit.map(|it| &*it.class), encoding);
+        self.command.put(audit.map(|it| &*it.command), encoding);
         // pgaudit writes an empty text when it does not say.
         let said = |text: &'_ [u8]| !text.is_empty();
         let object_type = audit.map(|it| &*it.object_type).filter(|it| said(it));
-        self.object_type.put(object_type, damaged);
+        self.object_type.put(object_type, encoding);
         let object_name = audit.map(|it| &*it.object_name).filter(|it| said(it));
-        self.object_name.put(object_name, damaged);
+        self.object_name.put(object_name, encoding);
         let (text, absent) = split(audit.map(|it| &it.statement));
-        self.audit_statement.put(text, damaged);
+        self.audit_statement.put(text, encoding);
         self.audit_statement_absent.word(absent);
         let (text, absent) = split(audit.map(|it| &it.parameters));
-        self.parameters.put(text, damaged);
+        self.parameters.put(text, encoding);
         self.parameters_absent.word(absent);
         self.rows_affected
             .append_option(audit.and_then(|audit| audit.rows).and_then(signed));
     }
 
-    fn push_event(&mut self, event: Option<&authentication::Event<'_>>, damaged: &mut bool) {
+    fn push_event(&mut self, event: Option<&authentication::Event<'_>>, encoding: &mut Encoding) {
         use authentication::Event;
         let (name, identity, method, role_exists) = match event {
             None => (None, None, None, None),
@@ -363,8 +402,8 @@ impl Columns {
             Some(Event::Disconnected) => (Some("disconnected"), None, None, None),
         };
         self.auth_event.word(name);
-        self.auth_identity.put(identity, damaged);
-        self.auth_method.put(method, damaged);
+        self.auth_identity.put(identity, encoding);
+        self.auth_method.put(method, encoding);
         self.auth_role_exists.append_option(role_exists);
     }
 }

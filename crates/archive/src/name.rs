@@ -75,7 +75,7 @@ impl fmt::Display for PartName {
 /// The day, UTC, that a time in milliseconds since 1970 falls on.
 pub fn day(milliseconds: i64) -> Option<Date> {
     let at = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
-    Some(at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date())
+    Some(jiff::tz::Offset::UTC.to_datetime(at).date())
 }
 
 /// The earliest moment of a day, UTC, in milliseconds since 1970.
