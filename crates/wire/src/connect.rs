@@ -176,7 +176,12 @@ impl Attempt<'_> {
             keepalive: self.options.keepalive(),
             limit,
         };
-        let dialled = dial.open().await?;
+        let mut dialled = dial.open().await?;
+        if self.options.replicates() {
+            dialled
+                .wire
+                .add_startup_parameter("replication", "database");
+        }
         let place = dialled.place.clone();
         let password = self.options.password_for(target);
         let login = Login {
@@ -200,6 +205,7 @@ impl Attempt<'_> {
             config.password(password.expose());
         }
         let announced_pid = dialled.wire.announced_pid();
+        let left = dialled.wire.left();
         let (client, driver) = limit
             .wait(config.connect_raw(dialled.wire, AlreadySecured))
             .await
@@ -211,6 +217,7 @@ impl Attempt<'_> {
             driver,
             peer: Peer::new(target, address, dialled.tls),
             announced_pid,
+            left,
             endpoint: Endpoint {
                 target: target.clone(),
                 address: address.clone(),

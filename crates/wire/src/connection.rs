@@ -10,9 +10,10 @@ use tokio_postgres::{AsyncMessage, Client, Error};
 
 use crate::cancel::{CancelToken, Endpoint};
 use crate::error::ServerMessage;
+use crate::fast_path::FastPath;
 use crate::peer::Peer;
 use crate::session_attrs::single_value;
-use crate::stream::Wire;
+use crate::stream::{Left, Wire};
 
 /// How many notices are kept; a server could send any number.
 const MOST_NOTICES: usize = 1_000;
@@ -43,6 +44,7 @@ pub struct Connection {
     notices: Arc<Mutex<Notices>>,
     announced_pid: Arc<OnceLock<i32>>,
     endpoint: Endpoint,
+    left: Left,
     driver: JoinHandle<Result<(), Error>>,
 }
 
@@ -78,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) driver: tokio_postgres::Connection<Wire, Wire>,
     pub(crate) peer: Peer,
     pub(crate) announced_pid: Arc<OnceLock<i32>>,
+    pub(crate) left: Left,
     pub(crate) endpoint: Endpoint,
 }
 
@@ -111,6 +114,7 @@ impl Connection {
             notices,
             announced_pid: parts.announced_pid,
             endpoint: parts.endpoint,
+            left: parts.left,
             driver,
         }
     }
@@ -165,6 +169,24 @@ impl Connection {
             (Some(announced), Some(backend)) => Intermediary::Pooler { announced, backend },
             _ => Intermediary::Unknown,
         })
+    }
+
+    /// The same session for calls by the protocol's fast path, which the client has no words for. Nothing may be under way. `None`:
+    /// the connection has broken.
+    pub async fn into_fast_path(self) -> Option<FastPath> {
+        let Self {
+            client,
+            driver,
+            left,
+            ..
+        } = self;
+        driver.abort();
+        // Whatever it ended with, it holds the transport no longer.
+        let _ = driver.await;
+        // Not before: a client that is gone has the driver say goodbye.
+        drop(client);
+        let transport = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        transport.map(FastPath::new)
     }
 
     /// Ends the session and waits until the server has been told, for at most five seconds.

@@ -12,6 +12,7 @@ mod dial;
 mod dsn;
 mod env;
 mod error;
+mod fast_path;
 mod keyword;
 mod options;
 mod passfile;
@@ -32,6 +33,7 @@ pub use self::env::{Env, FixedEnv, ProcessEnv};
 pub use self::error::{
     CertificateProblem, ConnectError, ServerMessage, SettingsError, Stage, SyntaxProblem,
 };
+pub use self::fast_path::{FastPath, FastPathError};
 pub use self::options::{
     ChannelBinding, ConnectOptions, Host, HostTarget, PasswordSource, SslMode, SslNegotiation,
     TargetSessionAttrs, TlsVersion,

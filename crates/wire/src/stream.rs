@@ -3,8 +3,7 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,10 +13,16 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection whose transport is ready: TLS, if there is any, is done.
 pub(crate) struct Wire {
-    transport: Transport,
+    /// Gone only once the wire itself is.
+    transport: Option<Transport>,
     binding: Option<Vec<u8>>,
     tap: StartupTap,
+    added: Option<AddedParameter>,
+    left: Left,
 }
+
+/// Where the transport is left when the protocol library lets go of the connection.
+pub(crate) type Left = Arc<Mutex<Option<Transport>>>;
 
 /// How the bytes travel.
 pub(crate) enum Transport {
@@ -33,15 +38,43 @@ impl Wire {
     /// `binding` is the digest of the server's certificate that a login may be bound to.
     pub(crate) fn new(transport: Transport, binding: Option<Vec<u8>>) -> Self {
         Self {
-            transport,
+            transport: Some(transport),
             binding,
             tap: StartupTap::default(),
+            added: None,
+            left: Left::default(),
         }
     }
 
     /// Where the process id that the server announces at login will be found.
     pub(crate) fn announced_pid(&self) -> Arc<OnceLock<i32>> {
         Arc::clone(&self.tap.pid)
+    }
+
+    /// Where the transport will be once the protocol library has dropped the connection.
+    pub(crate) fn left(&self) -> Left {
+        Arc::clone(&self.left)
+    }
+
+    /// Adds a parameter to the login's first message: the protocol library knows a few only.
+    pub(crate) fn add_startup_parameter(&mut self, name: &str, value: &str) {
+        self.added = Some(AddedParameter::Waiting(
+            format!("{name}\0{value}\0").into_bytes(),
+        ));
+    }
+
+    fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
+        let transport = self.transport.as_mut();
+        transport
+            .map(Pin::new)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = self.transport.take();
     }
 }
 
@@ -52,11 +85,7 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let outcome = match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Transport::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-        };
+        let outcome = self.transport()?.poll_read(cx, buf);
         match buf.filled().get(before..).map(|read| self.tap.watch(read)) {
             Some(Err(error)) => Poll::Ready(Err(error)),
             _ => outcome,
@@ -70,26 +99,105 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        let Some(added) = self.added.take() else {
+            return self.transport()?.poll_write(cx, buf);
+        };
+        let mut rest = added.message(buf)?;
+        while !rest.is_empty() {
+            match self.transport()?.poll_write(cx, &rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    rest.drain(..written.min(rest.len()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    // The same message is offered again.
+                    self.added = Some(AddedParameter::Begun(rest));
+                    return Poll::Pending;
+                }
+            }
         }
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Transport::Unix(stream) => Pin::new(stream).poll_flush(cx),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
+        self.transport()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Transport::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        self.transport()?.poll_shutdown(cx)
+    }
+}
+
+/// A parameter for the login's first message.
+enum AddedParameter {
+    /// Name and value, each with its NUL.
+    Waiting(Vec<u8>),
+    /// What is still to be written of the message that has it.
+    Begun(Vec<u8>),
+}
+
+impl AddedParameter {
+    /// What is to be written in place of the first message.
+    fn message(self, first: &[u8]) -> io::Result<Vec<u8>> {
+        let parameter = match self {
+            Self::Begun(rest) => return Ok(rest),
+            Self::Waiting(parameter) => parameter,
+        };
+        // Length, version 3, pairs of name and value, a NUL.
+        let body = first.split_first_chunk::<4>().and_then(|(length, body)| {
+            let whole = usize::try_from(u32::from_be_bytes(*length)) == Ok(first.len());
+            body.strip_suffix(&[0])
+                .filter(|body| whole && body.starts_with(&[0, 3]))
+        });
+        let not_a_login = || io::Error::other("the login did not begin with its first message");
+        let body = body.ok_or_else(not_a_login)?;
+        let length = first.len().saturating_add(parameter.len());
+        let length = u32::try_from(length).map_err(|_| not_a_login())?;
+        Ok([&length.to_be_bytes()[..], body, &parameter, &[0]].concat())
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }
@@ -215,6 +323,30 @@ mod tests {
         }
         let single: Vec<_> = LOGIN.chunks(1).collect();
         assert_eq!(pid_of(&single), Some(123_456));
+    }
+
+    #[test]
+    fn a_parameter_is_added_to_a_whole_first_message_only() {
+        let first = b"\0\0\0\x11\0\x03\0\0user\0ann\0\0";
+        let mut first = first.to_vec();
+        first[3] = u8::try_from(first.len()).unwrap();
+        let add = |first: &[u8]| {
+            AddedParameter::Waiting(b"replication\0database\0".to_vec()).message(first)
+        };
+        let changed = add(&first).unwrap();
+        assert_eq!(usize::from(changed[3]), changed.len());
+        assert_eq!(
+            &changed[4..],
+            b"\0\x03\0\0user\0ann\0replication\0database\0\0"
+        );
+        for bad in [
+            &first[..first.len() - 1],
+            &LOGIN[..],
+            b"",
+            b"\0\0\0\x08\x04\xd2\x16\x2f",
+        ] {
+            assert!(add(bad).is_err());
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct ConnectOptions {
     application_name: Option<String>,
     startup_options: Option<String>,
     keepalive: Option<Keepalive>,
+    replicates: bool,
     warnings: Vec<Warning>,
 }
 
@@ -123,6 +124,16 @@ impl ConnectOptions {
     pub fn with_application_name(&self, name: impl Into<String>) -> Self {
         Self {
             application_name: Some(name.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The same login as a replication connection to its database (`replication=database`), which takes replication commands beside
+    /// SQL. The role needs REPLICATION.
+    #[must_use]
+    pub fn for_replication(&self) -> Self {
+        Self {
+            replicates: true,
             ..self.clone()
         }
     }
@@ -223,6 +234,10 @@ impl ConnectOptions {
 
     pub(crate) fn startup_options(&self) -> Option<&str> {
         self.startup_options.as_deref()
+    }
+
+    pub(crate) fn replicates(&self) -> bool {
+        self.replicates
     }
 
     pub(crate) fn keepalive(&self) -> Option<Keepalive> {

@@ -104,6 +104,7 @@ impl ConnectOptions {
             application_name: Some(application_name.unwrap_or_else(|| "pgattest".to_owned())),
             startup_options: values.text("options")?.map(|(text, _)| text.to_owned()),
             keepalive: keepalive(&values)?,
+            replicates: false,
             warnings,
         })
     }

@@ -25,7 +25,7 @@ pub struct ServerError {
 
 /// Reads the rest of a message whose kind, `E`, was read already.
 pub(super) async fn read(talk: &mut Talk) -> Result<ServerError, NoAnswer> {
-    Ok(parse(&message_body(talk).await?))
+    Ok(ServerError::parse(&message_body(talk).await?))
 }
 
 /// The body of a message of PostgreSQL's protocol, after its kind.
@@ -43,28 +43,31 @@ pub(super) async fn message_body(talk: &mut Talk) -> Result<Vec<u8>, NoAnswer> {
     talk.exactly(body).await
 }
 
-fn parse(body: &[u8]) -> ServerError {
-    let mut error = ServerError::default();
-    let mut localized = String::new();
-    for field in body.split(|byte| *byte == 0) {
-        let Some((kind, value)) = field.split_first() else {
-            break;
-        };
-        let value = String::from_utf8_lossy(value).into_owned();
-        match kind {
-            b'S' => localized = value,
-            b'V' => error.severity = value,
-            b'C' => error.sqlstate = value,
-            b'M' => error.message = value,
-            b'F' => error.file = value,
-            b'R' => error.routine = value,
-            _ => {}
+impl ServerError {
+    /// Reads the body of an `ErrorResponse`. What is missing is empty.
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        let mut error = Self::default();
+        let mut localized = String::new();
+        for field in body.split(|byte| *byte == 0) {
+            let Some((kind, value)) = field.split_first() else {
+                break;
+            };
+            let value = String::from_utf8_lossy(value).into_owned();
+            match kind {
+                b'S' => localized = value,
+                b'V' => error.severity = value,
+                b'C' => error.sqlstate = value,
+                b'M' => error.message = value,
+                b'F' => error.file = value,
+                b'R' => error.routine = value,
+                _ => {}
+            }
         }
+        if error.severity.is_empty() {
+            error.severity = localized;
+        }
+        error
     }
-    if error.severity.is_empty() {
-        error.severity = localized;
-    }
-    error
 }
 
 impl fmt::Display for ServerError {
@@ -90,12 +93,13 @@ impl fmt::Display for ServerError {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::ServerError;
     use proptest::prelude::*;
 
     #[test]
     fn fields_are_read_in_any_order_and_unknown_ones_skipped() {
-        let error = parse(b"SFATAL\0Rroutine\0VFATAL\0Zx\0C28000\0Mno\x1b\0Fauth.c\0\0");
+        let error =
+            ServerError::parse(b"SFATAL\0Rroutine\0VFATAL\0Zx\0C28000\0Mno\x1b\0Fauth.c\0\0");
         assert_eq!(
             error.to_string(),
             "FATAL 28000: no\\u{1b} (routine, auth.c)"
@@ -105,7 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(body: Vec<u8>) {
-            let _ = parse(&body).to_string();
+            let _ = ServerError::parse(&body).to_string();
         }
     }
 }

@@ -4,6 +4,7 @@
 // started, to compare with.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod beside_sql;
 mod files;
 mod hosts;
 mod libpq;
