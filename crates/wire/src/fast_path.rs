@@ -88,7 +88,7 @@ impl FastPath {
             let mut bytes = vec![0; body];
             self.0.read_exact(&mut bytes).await?;
             match kind {
-                b'V' => value = Some(returned(&bytes).ok_or(FastPathError::NotUnderstood)?),
+                b'V' => value = Some(returned(&bytes)?),
                 b'E' => refused = Some(ServerError::parse(&bytes)),
                 // What a server may say at any time: notices, parameters, notifications.
                 b'N' | b'S' | b'A' => {}
@@ -119,13 +119,18 @@ fn call(function: u32, arguments: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// The value in an answer: its length and its bytes, or -1 for NULL.
-fn returned(body: &[u8]) -> Option<Option<Vec<u8>>> {
-    let (length, bytes) = body.split_first_chunk::<4>()?;
+fn returned(body: &[u8]) -> Result<Option<Vec<u8>>, FastPathError> {
+    let (length, bytes) = body
+        .split_first_chunk::<4>()
+        .ok_or(FastPathError::NotUnderstood)?;
     let length = i32::from_be_bytes(*length);
     if length == -1 && bytes.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    (usize::try_from(length) == Ok(bytes.len())).then(|| Some(bytes.to_vec()))
+    if usize::try_from(length) == Ok(bytes.len()) {
+        return Ok(Some(bytes.to_vec()));
+    }
+    Err(FastPathError::NotUnderstood)
 }
 
 #[cfg(test)]
@@ -138,15 +143,15 @@ mod tests {
             call(258, &["ab"]).unwrap(),
             b"F\0\0\0\x14\0\0\x01\x02\0\0\0\x01\0\0\0\x02ab\0\0"
         );
-        assert_eq!(returned(b"\0\0\0\x01x"), Some(Some(b"x".to_vec())));
-        assert_eq!(returned(b"\xff\xff\xff\xff"), Some(None));
+        assert_eq!(returned(b"\0\0\0\x01x").unwrap(), Some(b"x".to_vec()));
+        assert_eq!(returned(b"\xff\xff\xff\xff").unwrap(), None);
         for bad in [
             &b""[..],
             b"\0\0\0\x02x",
             b"\xff\xff\xff\xffx",
             b"\xff\xff\xff\xfe",
         ] {
-            assert_eq!(returned(bad), None, "{bad:?}");
+            assert!(returned(bad).is_err(), "{bad:?}");
         }
     }
 }

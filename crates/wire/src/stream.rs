@@ -341,7 +341,7 @@ mod tests {
         );
         for bad in [
             &first[..first.len() - 1],
-            &LOGIN[..],
+            LOGIN,
             b"",
             b"\0\0\0\x08\x04\xd2\x16\x2f",
         ] {

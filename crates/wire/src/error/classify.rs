@@ -199,6 +199,11 @@ fn server_error(login: &Login<'_>, server: ServerMessage) -> ConnectError {
             database,
             server,
         },
+        ("42501", Some("InitPostgres")) => ConnectError::ReplicationNotAllowed {
+            place,
+            role,
+            server,
+        },
         ("42501" | "55000", _) => ConnectError::DatabaseNotAllowed {
             place,
             database,

@@ -207,6 +207,16 @@ pub enum ConnectError {
         /// The server's message.
         server: ServerMessage,
     },
+    /// The role may log in, and not for replication.
+    #[error("{place}: role `{}` may not open a replication connection: {server}", printable(.role))]
+    ReplicationNotAllowed {
+        /// Where.
+        place: Place,
+        /// The role.
+        role: String,
+        /// The server's message.
+        server: ServerMessage,
+    },
     /// All connections are in use.
     #[error("{place}: the server has no free connection: {server}")]
     TooManyConnections {
@@ -336,6 +346,7 @@ impl ConnectError {
             | Self::RoleCannotLogIn { server, .. }
             | Self::DatabaseMissing { server, .. }
             | Self::DatabaseNotAllowed { server, .. }
+            | Self::ReplicationNotAllowed { server, .. }
             | Self::TooManyConnections { server, .. }
             | Self::StartingUp { server, .. }
             | Self::ParameterRefused { server, .. }

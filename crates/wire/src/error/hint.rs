@@ -88,6 +88,9 @@ impl ConnectError {
                 "grant CONNECT on the database to the role; a database with ALLOW_CONNECTIONS \
                  false, or one that is half dropped, lets nobody in"
             }
+            Self::ReplicationNotAllowed { .. } => {
+                "give the role REPLICATION, if it is to read everything that is written: ALTER ROLE .. REPLICATION"
+            }
             Self::TooManyConnections { .. } => {
                 "try again later, or raise the connection limit of the server, database or role"
             }
