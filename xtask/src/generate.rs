@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use pgattest_checks::{CHECKS, crosswalk};
 use pgattest_parse::policy;
 use pgattest_report::{access, json, page, plan};
+use pgattest_trail::canary::proof;
 use pgattest_trail::completeness;
 use pgattest_trail::detect::alert;
 use std::collections::BTreeMap;
@@ -69,6 +70,10 @@ fn all() -> Result<BTreeMap<PathBuf, String>> {
     files.insert(
         PathBuf::from("docs/schema/completeness-1.schema.json"),
         completeness::schema(),
+    );
+    files.insert(
+        PathBuf::from("docs/schema/prove-logging-1.schema.json"),
+        proof::schema(),
     );
     files.insert(
         PathBuf::from("docs/schema/alert-1.schema.json"),

@@ -1,11 +1,15 @@
 //! Reading `trail.toml`, the collector's configuration, and showing what is wrong with it in its own lines.
 
+mod sink;
+
+pub(crate) use sink::ConfiguredSink;
+
 use crate::collecting::detecting::Detect;
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::policy_file::show;
 use annotate_snippets::Level;
 use pgattest_anchor::SealConfig;
-use pgattest_sinks::config::{Config as Sink, Name};
+use pgattest_sinks::config::Name;
 use pgattest_trail::capture::Config as Capture;
 use pgattest_trail::leaf::{Told, ToldArchive, ToldSink};
 use schemars::JsonSchema;
@@ -32,7 +36,7 @@ pub(crate) struct TrailFile {
     pub(crate) capture: Capture,
     /// Where it is shipped to, by name.
     #[serde(default)]
-    pub(crate) sink: BTreeMap<Name, Sink>,
+    pub(crate) sink: BTreeMap<Name, ConfiguredSink>,
     /// The rules that it is watched by, and where their alerts go. Without it, no rule looks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detect: Option<Detect>,
@@ -90,8 +94,9 @@ impl TrailFile {
     pub(crate) fn told(&self) -> Result<Told, Failure> {
         let sinks = self.sink.iter().map(|(name, sink)| {
             let told = ToldSink {
-                kind: sink.kind().to_owned(),
-                place: sink.place(),
+                kind: sink.config.kind().to_owned(),
+                place: sink.config.place(),
+                deadline_seconds: sink.deadline_seconds,
             };
             (name.to_string(), told)
         });
@@ -186,6 +191,18 @@ fn check(file: &TrailFile) -> Result<(), Failure> {
             "docs/trail/archive.md says what each number is for",
         );
     }
+    for (name, sink) in &file.sink {
+        if sink
+            .deadline_seconds
+            .is_some_and(|seconds| !(1..=86_400).contains(&seconds))
+        {
+            return wrong(
+                &["sink", name.as_str(), "deadline_seconds"],
+                "a deadline is 1 to 86400 seconds",
+                "leave it out to have the sink measured by `pgattest prove logging --deadline`",
+            );
+        }
+    }
     if let Some(seal) = &file.seal
         && let Err(problem) = seal.check()
     {
@@ -211,7 +228,7 @@ impl TrailFile {
     /// Refuses secrets that this process will never have, of one sink or of all and of the places of alerts.
     pub(crate) fn refuse_missing_secrets(&self, only: Option<&Name>) -> Result<(), Failure> {
         let sinks = self.sink.iter().flat_map(|(name, sink)| {
-            sink.secrets().into_iter().map(move |(keys, from)| {
+            sink.config.secrets().into_iter().map(move |(keys, from)| {
                 let mut path = vec!["sink".to_owned(), name.to_string()];
                 path.extend(keys);
                 (Some(name), path, from)
@@ -241,7 +258,7 @@ impl TrailFile {
             }
         }
         for sink in self.sink.values_mut() {
-            sink.begin_at(folder);
+            sink.config.begin_at(folder);
         }
         if let Some(archive) = &mut self.archive {
             archive.dir = folder.join(&archive.dir);
@@ -357,6 +374,52 @@ mod tests {
             shown.contains("pol_milliseconds = 3") && shown.contains("unknown field"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_sink_has_a_deadline_beside_its_own_keys_and_no_others() {
+        let sink = "[sink.siem]\nkind = \"file\"\npath = \"siem.jsonl\"\n";
+        let (dir, path) = file(&format!("{GOOD}{sink}deadline_seconds = 90\n"));
+        let read = load(&path).unwrap();
+        let told = read.told().unwrap().sinks.remove("siem").unwrap();
+        assert_eq!(told.deadline_seconds, Some(90));
+        assert_eq!(
+            told.place,
+            dir.path().join("siem.jsonl").display().to_string()
+        );
+        std::fs::write(&path, format!("{GOOD}{sink}")).unwrap();
+        let without = load(&path).unwrap();
+        assert_ne!(without.digest(), read.digest());
+        let told = serde_json::to_string(&without.told().unwrap()).unwrap();
+        assert!(!told.contains("deadline"), "{told}");
+        for (line, says) in [
+            ("deadline_second = 90", "unknown field `deadline_second`"),
+            ("deadline_seconds = 0", "1 to 86400"),
+            ("deadline_seconds = -1", "invalid value"),
+        ] {
+            std::fs::write(&path, format!("{GOOD}{sink}{line}\n")).unwrap();
+            let shown = load(&path).unwrap_err().rendered.unwrap();
+            assert!(
+                shown.contains(says) && shown.contains("trail.toml:"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_editor_knows_the_deadline_of_every_sink_and_no_key_that_is_none() {
+        let schema = serde_json::from_str(&super::schema().unwrap()).unwrap();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let accepts = |text: &str| {
+            let value: toml::Value = toml::from_str(text).unwrap();
+            validator.is_valid(&serde_json::to_value(value).unwrap())
+        };
+        let sink = format!("{GOOD}[sink.siem]\nkind = \"file\"\npath = \"siem.jsonl\"\n");
+        assert!(accepts(&sink));
+        assert!(accepts(&format!("{sink}deadline_seconds = 90\n")));
+        assert!(!accepts(&format!("{sink}deadline_seconds = 0\n")));
+        assert!(!accepts(&format!("{sink}deadline_second = 90\n")));
+        assert!(accepts(include_str!("../../../docs/trail/trail.toml")));
     }
 
     #[test]

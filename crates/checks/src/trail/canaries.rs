@@ -16,6 +16,20 @@ pub(super) struct Wanted {
     pub(super) what: String,
     /// How bad it is when the latest one was not found.
     pub(super) severity: Severity,
+    /// Where it need not be performed: what to do when it was, and was not found. Nothing is said of it until then.
+    pub(super) once_tried: Option<&'static str>,
+}
+
+impl Wanted {
+    /// One that has to be performed.
+    pub(super) fn new(class: &str, what: &str, severity: Severity) -> Self {
+        Self {
+            class: class.to_owned(),
+            what: what.to_owned(),
+            severity,
+            once_tried: None,
+        }
+    }
 }
 
 /// Judges the canaries of these classes: the latest of each was found in every place where canaries are looked for, and is young
@@ -35,12 +49,19 @@ pub(super) fn judge(context: &Context<'_>, wanted: &[Wanted]) -> Result<Verdict,
         .seen_in(canaries.from.clone()));
     }
     let mut findings = Vec::new();
+    let mut judged = 0;
     for one in wanted {
         let of_class: Vec<&TrailCanary> = canaries
             .value
             .iter()
             .filter(|canary| canary.class == one.class)
+            // What need not be performed and no longer is, is not too old: it is not tried.
+            .filter(|canary| one.once_tried.is_none() || !is_old(context, canary, trail.seen_at))
             .collect();
+        if of_class.is_empty() && one.once_tried.is_some() {
+            continue;
+        }
+        judged += 1;
         if of_class.is_empty() {
             findings.push(finding(
                 one,
@@ -55,10 +76,16 @@ pub(super) fn judge(context: &Context<'_>, wanted: &[Wanted]) -> Result<Verdict,
         }
     }
     Ok(Verdict::assessed(
-        wanted.len() * places.len(),
+        judged * places.len(),
         "canaries, one a class and place",
         findings,
     ))
+}
+
+/// Whether it was last looked for too long ago to count.
+fn is_old(context: &Context<'_>, canary: &TrailCanary, seen_at: i64) -> bool {
+    let days = i64::from(canary_days(context.policy));
+    seen_at.saturating_sub(canary.found.max(canary.missed)) > days.saturating_mul(DAY)
 }
 
 fn judge_one(
@@ -84,7 +111,7 @@ fn judge_one(
         ));
     }
     let days = canary_days(context.policy);
-    (seen_at.saturating_sub(canary.found) > i64::from(days).saturating_mul(DAY)).then(|| {
+    is_old(context, canary, seen_at).then(|| {
         finding(
             wanted,
             canaries,
@@ -114,8 +141,11 @@ fn finding(
         detail,
         severity,
         observations: vec![observation.clone()],
-        remediation:
-            "pgattest prove logging --trail DIR -- performs it again and says where it is missing"
-                .to_owned(),
+        remediation: wanted
+            .once_tried
+            .unwrap_or(
+                "pgattest prove logging --trail DIR -- performs it again and says where it is missing",
+            )
+            .to_owned(),
     }
 }

@@ -54,18 +54,13 @@ impl Check for CanaryProof {
         classes.remove("misc_set");
         let mut wanted: Vec<Wanted> = classes
             .into_iter()
-            .map(|class| Wanted {
-                class: class.to_owned(),
-                what: format!("a statement of class {class}"),
-                severity: Severity::High,
+            .map(|class| {
+                let what = format!("a statement of class {class}");
+                Wanted::new(class, &what, Severity::High)
             })
             .collect();
         for (class, what) in [("login", "a login"), ("logout", "the end of a session")] {
-            wanted.push(Wanted {
-                class: class.to_owned(),
-                what: what.to_owned(),
-                severity: Severity::High,
-            });
+            wanted.push(Wanted::new(class, what, Severity::High));
         }
         judge(context, &wanted)
     }

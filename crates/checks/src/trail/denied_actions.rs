@@ -43,11 +43,7 @@ impl Check for DeniedActions {
             ("wrong-password", "a login with a wrong password"),
             ("unknown-role", "a login of a role that does not exist"),
         ]
-        .map(|(class, what)| Wanted {
-            class: class.to_owned(),
-            what: what.to_owned(),
-            severity: Severity::High,
-        });
+        .map(|(class, what)| Wanted::new(class, what, Severity::High));
         judge(context, &wanted)
     }
 }

@@ -41,11 +41,11 @@ impl Check for SecretsInLog {
     fn assess(&self, context: &Context<'_>) -> Result<Verdict, Missing> {
         judge(
             context,
-            &[Wanted {
-                class: "secret".to_owned(),
-                what: "a record with its secret taken out".to_owned(),
-                severity: Severity::Critical,
-            }],
+            &[Wanted::new(
+                "secret",
+                "a record with its secret taken out",
+                Severity::Critical,
+            )],
         )
     }
 }

@@ -1,6 +1,6 @@
 //! `pgattest prove logging`.
 
-use super::ProofFormat;
+use super::{ProofFormat, TrailConfigArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,16 +18,19 @@ pub(crate) struct ProveLoggingArgs {
     /// The server's log directory [default: the log is read through the connection, where that is permitted]
     #[arg(long, value_name = "DIR")]
     pub(crate) logs: Option<PathBuf>,
-    /// A journal of `pgattest trail run`: looked into as well, and told what was found
+    /// A journal of `pgattest trail run`: looked into as well, told what was found, and with it every sink that the collector is told of
     #[arg(long, value_name = "DIR")]
     pub(crate) trail: Option<PathBuf>,
-    /// With --trail: a sink that must have confirmed the records. Repeatable
-    #[arg(long = "sink", value_name = "NAME", requires = "trail")]
+    #[command(flatten)]
+    pub(crate) config: TrailConfigArgs,
+    /// Of these sinks only: that they have confirmed the records. Repeatable [default: every sink of the configuration, else of the last
+    /// one that the journal tells of]
+    #[arg(long = "sink", value_name = "NAME")]
     pub(crate) sinks: Vec<String>,
     /// The same database through the pooler, as psql takes it
     #[arg(long, value_name = "CONNECTION")]
     pub(crate) pooler: Option<String>,
-    /// How long each line may take to arrive, in seconds
+    /// How long each line may take to arrive, in seconds from the statement on. A sink may have `deadline_seconds` of its own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) deadline: u32,
     /// Text or JSON

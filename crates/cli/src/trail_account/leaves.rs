@@ -248,6 +248,7 @@ mod tests {
             let sink = ToldSink {
                 kind: "splunk-hec".to_owned(),
                 place: "splunk.example:8088".to_owned(),
+                deadline_seconds: None,
             };
             ((*name).to_owned(), sink)
         };

@@ -25,6 +25,7 @@ mod prove;
 mod prove_logging;
 mod secrets;
 mod servers;
+mod small_collector;
 mod story;
 mod support;
 mod tamper;

@@ -2,30 +2,52 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "a stand-in for the collector looks again and again"
+    reason = "what other processes do is looked at again and again"
 )]
 
+use crate::small_collector::Collector;
 use crate::support::{Answer, Desk, text};
-use pgattest_ledger::SigningKey;
-use pgattest_parse::audit_log::redact::redact;
-use pgattest_parse::audit_log::{Cut, Format, Splitter};
 use pgattest_testkit::{Cluster, PgBouncer, PoolMode, SUPERUSER, SUPERUSER_PASSWORD};
-use pgattest_trail::block::FileId;
 use pgattest_trail::canary::Summary;
-use pgattest_trail::{
-    Block, Journal, JournalOptions, JournalReader, Leaf, Piece, PieceKind, inbox,
-};
+use pgattest_trail::{JournalReader, Leaf};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// The report, as its public schema has it: somebody else's validator says so.
 fn report(answer: &Answer) -> Value {
     let report: Value = serde_json::from_slice(&answer.stdout).expect("the report is JSON");
     assert_eq!(report["schema"], "pgattest.prove-logging/1");
+    let schema = include_str!("../../../../docs/schema/prove-logging-1.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).expect("a valid schema");
+    let complaints: Vec<String> = validator
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(complaints, Vec::<String>::new());
+    let mut broken = report.clone();
+    broken["lines"][0]["outcome"] = "perhaps".into();
+    assert!(!validator.is_valid(&broken), "it would say if it were not");
     report
+}
+
+/// The line of a class in a place.
+#[track_caller]
+fn line<'r>(report: &'r Value, class: &str, place: &str) -> &'r Value {
+    let mut lines = report["lines"].as_array().unwrap().iter();
+    lines
+        .find(|line| line["class"] == class && line["place"] == place)
+        .unwrap_or_else(|| panic!("no line of {class} in {place}: {report:#}"))
+}
+
+/// Why a class was not tried.
+#[track_caller]
+fn not_tried<'r>(report: &'r Value, class: &str) -> &'r str {
+    let mut all = report["not_tried"].as_array().unwrap().iter();
+    let one = all.find(|one| one["class"] == class);
+    text(&one.unwrap_or_else(|| panic!("{class} was tried: {report:#}"))["why"])
 }
 
 /// `ddl log found` for each required line.
@@ -117,10 +139,64 @@ async fn every_required_line_of_a_hardened_server_is_found() {
         "PostgreSQL writes a failing statement into its log as it is"
     );
 
+    assert_eq!(secret["deadline_seconds"], 60);
+    assert!(secret["after_ms"].as_u64().unwrap() < 60_000);
+    // Ways past pgaudit, as this server has them: tried, looked for, told, and required by nobody.
+    for (class, outcome, says) in [
+        ("fast-path", "missing", "log_statement = 'all'"),
+        ("replication", "found", ""),
+        (
+            "replication-command",
+            "missing",
+            "log_replication_commands = on",
+        ),
+        ("copy-to", "missing", ""),
+    ] {
+        let line = line(&seen, class, "log");
+        assert_eq!(
+            (&line["outcome"], &line["required"]),
+            (&outcome.into(), &false.into()),
+            "{line:#}"
+        );
+        assert!(line["why"].to_string().contains(says), "{line:#}");
+    }
+
     // The same through the connection, as the server gives its log to a superuser.
     let answer = run(&[]);
     answer.assert_code(0);
     nothing_is_left(&cluster).await;
+
+    // For people, on narrow terminals and on wide ones.
+    for width in [80, 200] {
+        let mut text = desk.command(&[
+            "prove",
+            "logging",
+            &connection,
+            "--yes",
+            "--deadline",
+            "60",
+            "--logs",
+            &logs,
+        ]);
+        let output = text.env("COLUMNS", width.to_string()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{line}");
+        }
+        assert!(
+            text.contains("\n  fast-path            log  not there\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("a known bypass: pgaudit records no call"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Every line that is required arrived in time"),
+            "{text}"
+        );
+    }
 
     // Switched off for the role that looks: told, not passed.
     cluster
@@ -218,6 +294,8 @@ async fn a_line_arrives_through_the_pooler() {
         .setting("pgaudit.log", "all")
         .setting("log_connections", "on")
         .setting("log_disconnections", "on")
+        .setting("log_replication_commands", "on")
+        .setting("log_statement", "all")
         .start()
         .await
         .unwrap();
@@ -245,116 +323,78 @@ async fn a_line_arrives_through_the_pooler() {
     answer.assert_code(2);
     let seen = report(&answer);
     assert_eq!(missing(&seen), Vec::<String>::new());
-    for class in ["pooled", "read", "parallel", "function", "misc"] {
+    for class in ["pooled", "read", "parallel", "function", "misc", "copy-to"] {
         assert!(
             outcomes(&seen).contains(&format!("{class} log found")),
             "{class}"
         );
     }
+    // Nobody requires these, and the server says that it logs them.
+    for class in ["fast-path", "replication", "replication-command"] {
+        assert_eq!(line(&seen, class, "log")["outcome"], "found", "{class}");
+    }
+
+    // A pooler that stands in the way of everything passes the fast path on, and no replication. The logins that the server sees are
+    // the pooler's own: their lines never come, so that the time goes by.
+    let answer = desk.run(&[
+        "prove",
+        "logging",
+        &pooler.dsn("postgres"),
+        "--yes",
+        "--format",
+        "json",
+        "--deadline",
+        "10",
+        "--logs",
+        &log_directory(&cluster).await,
+    ]);
+    let seen = report(&answer);
+    assert!(not_tried(&seen, "replication").contains("passes no replication connections on"));
+    assert_eq!(line(&seen, "fast-path", "log")["outcome"], "found");
 }
 
-/// A collector in small: the csvlog of one server into a journal, until it is told to stop.
-struct Collector {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Collector {
-    /// `redacts`: as a collector does; without it, one that is broken.
-    fn start(logs: &Path, journal: &Path, redacts: bool) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let (logs, dir) = (logs.to_owned(), journal.to_owned());
-        let key = SigningKey::from_seed(&[7; 32]);
-        let mut journal = Journal::open(&dir, key, JournalOptions::default()).unwrap();
-        let thread = std::thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
-                collect(&logs, &dir, &mut journal, redacts);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        });
-        Self {
-            stop,
-            thread: Some(thread),
-        }
+#[tokio::test]
+async fn a_role_that_may_not_replicate_is_told_what_would_let_it_and_nothing_is_passed() {
+    let cluster = Cluster::builder(18)
+        .csvlog()
+        .setting("log_connections", "all")
+        .start()
+        .await
+        .unwrap();
+    cluster
+        .execute("postgres", "CREATE ROLE \"an auditor\" LOGIN")
+        .await
+        .unwrap();
+    let desk = Desk::new();
+    let logs = log_directory(&cluster).await;
+    let connection = cluster.dsn_as("an auditor", "postgres");
+    let arguments = [
+        "prove",
+        "logging",
+        &connection,
+        "--yes",
+        "--format",
+        "json",
+        "--deadline",
+        "2",
+        "--logs",
+        &logs,
+    ];
+    let seen = report(&desk.run(&arguments));
+    for class in ["replication", "replication-command"] {
+        let why = not_tried(&seen, class);
+        assert!(
+            why.contains("ALTER ROLE \"an auditor\" REPLICATION"),
+            "{why}"
+        );
     }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-fn collect(logs: &Path, dir: &Path, journal: &mut Journal, redacts: bool) {
-    let format = Format::Csvlog { columns: 26 };
-    for entry in std::fs::read_dir(logs).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|ending| ending != "csv") {
-            continue;
-        }
-        let file = FileId {
-            name: path.display().to_string(),
-            device: 1,
-            inode: 1,
-            fingerprint: "0".repeat(64),
-            fingerprint_length: 0,
-        };
-        let offset = journal.sealed(&file).unwrap_or_default();
-        let bytes = std::fs::read(&path).unwrap();
-        let new = &bytes[usize::try_from(offset).unwrap()..];
-        let mut splitter = Splitter::new(format.clone());
-        let (mut at, mut out, mut pieces) = (0, Vec::new(), Vec::new());
-        while let Cut::Record(length) | Cut::Torn(length, _) = splitter.next(&new[at..], false) {
-            let raw = &new[at..at + length];
-            let kept = if redacts {
-                redact(&format, raw).0
-            } else {
-                raw.into()
-            };
-            pieces.push(Piece {
-                length: u32::try_from(kept.len()).unwrap(),
-                kind: PieceKind::Record,
-                original: None,
-            });
-            out.extend_from_slice(&kept);
-            at += length;
-        }
-        if pieces.is_empty() {
-            continue;
-        }
-        let block = Block {
-            file,
-            offset,
-            source_length: at as u64,
-            format: format.clone(),
-            bytes: out,
-            pieces,
-            times: None,
-        };
-        journal.append(&block).unwrap();
-        let next = journal.next_record();
-        let watermark = Leaf::Watermark {
-            at: 0,
-            sink: "files".to_owned(),
-            next,
-        };
-        journal.note(&watermark).unwrap();
-        journal.commit().unwrap();
-    }
-    let waiting = inbox::pending(dir).unwrap();
-    for one in &waiting.leaves {
-        journal.note(&one.leaf).unwrap();
-    }
-    if !waiting.leaves.is_empty() {
-        journal.commit().unwrap();
-    }
-    for one in waiting.leaves {
-        one.done().unwrap();
-    }
+    cluster
+        .execute("postgres", "ALTER ROLE \"an auditor\" REPLICATION")
+        .await
+        .unwrap();
+    let seen = report(&desk.run(&arguments));
+    assert_eq!(line(&seen, "replication", "log")["outcome"], "found");
+    nothing_is_left(&cluster).await;
 }
 
 #[tokio::test]
@@ -363,8 +403,8 @@ async fn journal_and_sinks_have_every_line_and_no_secret() {
     let desk = Desk::new();
     let connection = cluster.dsn_tls(SUPERUSER, SUPERUSER_PASSWORD, "postgres");
     let logs = log_directory(&cluster).await;
-    let run = |journal: &str, sink: &str, deadline: &str| {
-        desk.run(&[
+    let run = |journal: &str, deadline: &str, more: &[&str]| {
+        let arguments = [
             "prove",
             "logging",
             &connection,
@@ -375,27 +415,60 @@ async fn journal_and_sinks_have_every_line_and_no_secret() {
             &logs,
             "--trail",
             journal,
-            "--sink",
-            sink,
             "--deadline",
             deadline,
-        ])
+        ];
+        desk.run(&[&arguments[..], more].concat())
     };
     let journal = desk.path("journal");
     let collector = Collector::start(Path::new(&logs), &journal, true);
-    let answer = run("journal", "files", "60");
+    let answer = run("journal", "60", &["--sink", "files"]);
     answer.assert_code(0);
     let seen = report(&answer);
     assert!(outcomes(&seen).contains(&"ddl journal found".to_owned()));
     assert!(outcomes(&seen).contains(&"ddl files found".to_owned()));
+    assert!(
+        !answer.text().contains("nobody"),
+        "only those that are named"
+    );
     for line in seen["lines"].as_array().unwrap() {
         assert!(line["place"] == "log" || line["secret_readable"] == false);
+        if line["kind"] == "sink" && line["outcome"] == "found" {
+            assert!(
+                line["record"].is_u64() && line["after_ms"].is_u64(),
+                "{line:#}"
+            );
+        }
     }
 
-    // A sink that never confirmed anything.
-    let answer = run("journal", "nobody", "2");
+    // Without a name every sink that the collector is told of: one of them never confirms anything, within its own deadline.
+    let answer = run("journal", "60", &[]);
     answer.assert_code(1);
-    assert!(missing(&report(&answer)).contains(&"ddl nobody missing".to_owned()));
+    let seen = report(&answer);
+    assert!(missing(&seen).contains(&"ddl nobody missing".to_owned()));
+    assert!(
+        missing(&seen)
+            .iter()
+            .all(|line| line.ends_with(" nobody missing"))
+    );
+    let late = line(&seen, "ddl", "nobody");
+    assert_eq!(
+        (&late["deadline_seconds"], &late["after_ms"]),
+        (&1.into(), &Value::Null)
+    );
+    assert!(late["record"].is_u64(), "the journal has it");
+    assert_eq!(line(&seen, "ddl", "files")["deadline_seconds"], 60);
+
+    // A name that nobody knows is refused before anything is done.
+    let before = cluster.csv_log().len();
+    let answer = run("journal", "60", &["--sink", "stranger"]);
+    answer.assert_code(2);
+    assert!(
+        answer.stderr.contains("nobody knows a sink `stranger`"),
+        "{answer}"
+    );
+    assert!(answer.stderr.contains("files, nobody"), "{answer}");
+    assert_eq!(cluster.csv_log().len(), before);
 
     // What was found stands in the tree, with the cluster that it was found on.
     let rows = cluster
@@ -432,14 +505,25 @@ async fn journal_and_sinks_have_every_line_and_no_secret() {
     drop(collector);
 
     // Nobody collects: every line is missing in the journal, and none in the log.
-    let answer = run("journal", "files", "2");
+    let answer = run("journal", "2", &["--sink", "files"]);
     answer.assert_code(1);
-    assert!(missing(&report(&answer)).contains(&"role journal missing".to_owned()));
+    let seen = missing(&report(&answer));
+    assert!(seen.contains(&"role journal missing".to_owned()));
+    assert!(seen.contains(&"role files missing".to_owned()));
+
+    // Where no journal is, nobody can say which sinks there are: told, and no pass.
+    let answer = run("nowhere", "1", &[]);
+    answer.assert_code(1);
+    assert!(
+        report(&answer)["notes"]
+            .to_string()
+            .contains("No sink was looked at")
+    );
 
     // A collector that does not redact is told.
     let leaky = desk.path("leaky");
     let collector = Collector::start(Path::new(&logs), &leaky, false);
-    let answer = run("leaky", "files", "60");
+    let answer = run("leaky", "60", &["--sink", "files"]);
     answer.assert_code(1);
     let seen = report(&answer);
     assert_eq!(missing(&seen), Vec::<String>::new());
@@ -449,6 +533,22 @@ async fn journal_and_sinks_have_every_line_and_no_secret() {
             .iter()
             .any(|line| line["place"] == "journal" && line["secret_readable"] == true)
     );
+    // And the tree says that it was not found as it should be.
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let mut summary = Summary::default();
+        for leaf in JournalReader::open(&leaky).unwrap().leaves(0) {
+            summary.add(&leaf.unwrap().1);
+        }
+        if let Some(found) = summary.is_found("secret", "files") {
+            assert!(!found);
+            assert_eq!(summary.is_found("secret", "journal"), Some(false));
+            assert_eq!(summary.is_found("write", "journal"), Some(true));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{summary:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     drop(collector);
     nothing_is_left(&cluster).await;
 }

@@ -27,6 +27,9 @@ pub struct ToldSink {
     pub kind: String,
     /// Where to, for people: a host, a bucket, a file.
     pub place: String,
+    /// Seconds within which it has to confirm a canary's record; `None`: nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_seconds: Option<u32>,
 }
 
 /// An archive of a configuration.

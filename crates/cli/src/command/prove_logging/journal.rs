@@ -1,13 +1,9 @@
 //! The journal from now on, and what sinks have confirmed of it.
 
-use super::perform::Done;
-use super::report::{Found, Line};
 use super::watch::Piece;
 use pgattest_trail::{JournalError, JournalReader, Leaf};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::time::Instant;
 
 pub(super) struct Journal {
     dir: PathBuf,
@@ -28,6 +24,16 @@ impl Journal {
             reader,
             confirmed: BTreeMap::new(),
         }
+    }
+
+    /// The journal, once it is there.
+    pub(super) fn reader(&self) -> Option<&JournalReader> {
+        self.reader.as_ref()
+    }
+
+    /// Whether this sink has confirmed this record, as far as watermarks among the leaves that were looked at say.
+    pub(super) fn is_confirmed(&self, sink: &str, record: u64) -> bool {
+        self.confirmed.get(sink).is_some_and(|next| record < *next)
     }
 
     /// The records of the blocks that were added since the last look.
@@ -70,51 +76,5 @@ impl Journal {
             }
         }
         Ok(pieces)
-    }
-
-    /// Waits until the sinks have confirmed the records of the canaries that the journal has. A line for each sink and canary.
-    pub(super) async fn sinks(
-        &mut self,
-        sinks: &[String],
-        done: &Done,
-        found: &[Line],
-        patience: Duration,
-    ) -> Vec<Line> {
-        let mut lines: Vec<Line> = Vec::new();
-        for sink in sinks {
-            for canary in &done.canaries {
-                let mut line = Line::new(canary, sink);
-                line.record = found
-                    .iter()
-                    .find(|other| other.place == "journal" && other.class == canary.class)
-                    .and_then(|other| other.record);
-                lines.push(line);
-            }
-        }
-        let deadline = Instant::now() + patience;
-        while !lines.is_empty() {
-            if let Err(error) = self.look() {
-                for line in &mut lines {
-                    line.fail(&error.to_string());
-                }
-                break;
-            }
-            for line in &mut lines {
-                let confirmed = self.confirmed.get(&line.place);
-                if let (Some(record), Some(next)) = (line.record, confirmed)
-                    && record < *next
-                {
-                    line.found = Found::Right;
-                }
-            }
-            let waiting = lines
-                .iter()
-                .any(|line| line.found != Found::Right && line.record.is_some());
-            if !waiting || Instant::now() >= deadline {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        lines
     }
 }

@@ -1,9 +1,11 @@
 //! `pgattest prove logging`: canaries, and where they arrive.
 
 mod journal;
+mod line;
 mod log;
 mod perform;
 mod report;
+mod sinks;
 mod watch;
 
 use crate::args::{ProofFormat, ProveLoggingArgs};
@@ -11,13 +13,16 @@ use crate::failure::{Doing, Failure, fail};
 use crate::looking::{interrupted, resolve};
 use crate::policy_file;
 use crate::printer::Printer;
+use crate::trail_file;
+use line::Found;
 use pgattest_trail::canary::Class;
 use pgattest_trail::{Leaf, inbox};
 use pgattest_wire::connect;
-use report::{Found, Report};
+use report::Report;
+use sinks::Sink;
 use std::collections::BTreeSet;
-use std::time::Duration;
-use watch::Place;
+use std::path::{Path, PathBuf};
+use watch::Places;
 
 pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8, Failure> {
     let policy = policy_file::load(arguments.policy.as_deref())?;
@@ -32,6 +37,8 @@ pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8,
             .hint("say that you want it: pgattest prove logging .. --yes"));
     }
     let required = required(policy.policy.logging.classes.as_ref());
+    let trail = trail(arguments)?;
+    let journal = trail.as_ref().map(|trail| trail.dir.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -39,18 +46,18 @@ pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8,
         .doing(|| "the runtime could not be started".to_owned())?;
     let (report, cluster) = runtime.block_on(async {
         tokio::select! {
-            report = prove(arguments, &options, pooler.as_ref(), &required) => report,
+            report = prove(arguments, &options, pooler.as_ref(), trail, &required) => report,
             () = interrupted() => Err(fail(
                 "interrupted: what was done was in a transaction that nobody committed; nothing is left but lines in the log",
             )),
         }
     })?;
-    if let Some(journal) = &arguments.trail {
+    if let Some(journal) = &journal {
         tell(journal, &report, cluster.as_deref(), printer);
     }
     printer.result(&match arguments.format {
-        ProofFormat::Text => report.text(printer.verbose),
-        ProofFormat::Json => report.json(),
+        ProofFormat::Text => report.text(printer.verbose, Printer::width()),
+        ProofFormat::Json => report.json()?,
     })?;
     Ok(report.exit_code())
 }
@@ -62,10 +69,53 @@ fn announcement(pooled: bool) -> String {
         ""
     };
     format!(
-        "In one transaction that is rolled back: a temporary table, rows in it, a GRANT on it, a DO block, a LISTEN, COPY, a prepared \
-         and a parallel query, a statement that is refused, and one with a made-up secret{through}. Besides: a login, a login with a \
-         wrong password, and a login as a role that does not exist. Nothing is left behind but lines in the log."
+        "In one transaction that is rolled back: a temporary table, rows in it, a GRANT on it, a DO block, a LISTEN, COPY in and out, a \
+         prepared and a parallel query, a statement that is refused, and one with a made-up secret{through}. Besides: a login, a \
+         replication connection where the role may have one, a call of a temporary function by the fast path, a login with a wrong \
+         password, and a login as a role that does not exist. Nothing is left behind but lines in the log."
     )
+}
+
+/// The trail that is looked into.
+struct Trail {
+    dir: PathBuf,
+    journal: journal::Journal,
+    sinks: Vec<Sink>,
+    notes: Vec<String>,
+}
+
+/// The trail, as the command line or the collector's configuration names it, with the sinks that have to confirm.
+fn trail(arguments: &ProveLoggingArgs) -> Result<Option<Trail>, Failure> {
+    let path = arguments.config.config.as_deref();
+    let file = path.map(trail_file::load).transpose()?;
+    let configured = file.as_ref().map(|file| file.journal.as_path());
+    let Some(dir) = arguments.trail.as_deref().or(configured) else {
+        if arguments.sinks.is_empty() {
+            return Ok(None);
+        }
+        return Err(fail("a sink confirms records of a journal, and none is named").hint(
+            "name the collector's configuration, --config trail.toml, or the journal's directory, --trail DIR",
+        ));
+    };
+    let journal = journal::Journal::open(dir);
+    let known = sinks::known(file.as_ref(), journal.reader())?;
+    let mut notes = Vec::new();
+    if known.is_none() && arguments.sinks.is_empty() {
+        notes.push(format!(
+            "No sink was looked at: there was no journal at {} to say which there are; --config trail.toml does.",
+            dir.display()
+        ));
+    } else if known.as_ref().is_some_and(Vec::is_empty) {
+        notes.push(
+            "No sink was looked at: the collector is told of none, so that nothing leaves this journal.".to_owned(),
+        );
+    }
+    Ok(Some(Trail {
+        dir: dir.to_owned(),
+        sinks: sinks::choose(known, &arguments.sinks)?,
+        journal,
+        notes,
+    }))
 }
 
 /// The report, and the system identifier of the cluster that it is about.
@@ -73,6 +123,7 @@ async fn prove(
     arguments: &ProveLoggingArgs,
     options: &pgattest_wire::ConnectOptions,
     pooler: Option<&pgattest_wire::ConnectOptions>,
+    trail: Option<Trail>,
     required: &BTreeSet<Class>,
 ) -> Result<(Report, Option<String>), Failure> {
     let explain = |error: pgattest_wire::ConnectError| {
@@ -83,21 +134,20 @@ async fn prove(
     let cluster = system_identifier(watcher.client()).await;
     // The places are opened before anything is done: what arrives from here on is looked at, and nothing older.
     let log = log::Log::open(arguments.logs.as_deref(), watcher.client()).await;
-    let mut places = vec![Place::Log(log)];
-    if let Some(dir) = &arguments.trail {
-        places.push(Place::Journal(journal::Journal::open(dir)));
-    }
+    let (journal, sinks, notes) = match trail {
+        Some(trail) => (Some(trail.journal), trail.sinks, trail.notes),
+        None => (None, Vec::new(), Vec::new()),
+    };
+    let mut places = Places {
+        log,
+        journal,
+        sinks,
+        deadline: arguments.deadline,
+    };
     let done = perform::everything(options, pooler).await?;
-    let deadline = Duration::from_secs(u64::from(arguments.deadline));
-    let mut found = watch::watch(&done, &mut places, watcher.client(), deadline, required).await;
-    if let Some(Place::Journal(journal)) = places.last_mut() {
-        let sinks = journal
-            .sinks(&arguments.sinks, &done, &found, deadline)
-            .await;
-        found.extend(sinks);
-    }
+    let found = watch::watch(&done, &mut places, watcher.client(), required).await;
     let _ = watcher.close().await;
-    let report = Report::new(options.describe(), done, found, required);
+    let report = Report::new(options.describe(), done, found, notes, required);
     Ok((report, cluster))
 }
 
@@ -141,7 +191,7 @@ fn required(classes: Option<&BTreeSet<String>>) -> BTreeSet<Class> {
         Class::Secret,
     ]);
     let by_name: [(&str, &[Class]); 6] = [
-        ("read", &[Class::Read, Class::Parallel]),
+        ("read", &[Class::Read, Class::Parallel, Class::CopyTo]),
         (
             "write",
             &[Class::Write, Class::InDo, Class::Copy, Class::Prepared],
@@ -160,7 +210,7 @@ fn required(classes: Option<&BTreeSet<String>>) -> BTreeSet<Class> {
 }
 
 /// Hands what was found to the collector, which puts it into the tree.
-fn tell(journal: &std::path::Path, report: &Report, cluster: Option<&str>, printer: &Printer) {
+fn tell(journal: &Path, report: &Report, cluster: Option<&str>, printer: &Printer) {
     if cluster.is_none() {
         printer.warning(
             "the role may not call pg_control_system(): nothing ties these canaries to this cluster, and an audit will not count them; \
@@ -170,7 +220,8 @@ fn tell(journal: &std::path::Path, report: &Report, cluster: Option<&str>, print
     let at = jiff::Timestamp::now().as_millisecond();
     for (number, one) in report.found().iter().enumerate() {
         let found = match &one.found {
-            Found::Right => true,
+            // A secret that can be read where it must not be is not what was to be found.
+            Found::Right => !one.leaks(),
             Found::Wrong(_) | Found::Missing => false,
             Found::Unknown(_) => continue,
         };
@@ -178,7 +229,7 @@ fn tell(journal: &std::path::Path, report: &Report, cluster: Option<&str>, print
             at,
             mark: one.mark.clone(),
             class: one.class.name().to_owned(),
-            place: one.place.clone(),
+            place: one.place.name().to_owned(),
             found,
             system_identifier: cluster.map(str::to_owned),
         };

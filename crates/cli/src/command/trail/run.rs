@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
         let options = Options::new(file.instance.as_str());
         tasks.push(Box::new(Delivery::new(
             name.clone(),
-            Arc::new(sink.clone()),
+            Arc::new(sink.config.clone()),
             options,
         )));
     }

@@ -41,6 +41,7 @@ fn wanted<'a>(name: &str, configuration: &'a TrailFile) -> Result<(&'a Name, &'a
         .sink
         .iter()
         .find(|(known, _)| known.as_str() == name);
+    let found = found.map(|(name, sink)| (name, &sink.config));
     found.ok_or_else(|| {
         let names: Vec<&str> = configuration.sink.keys().map(Name::as_str).collect();
         fail(format!("the configuration has no sink `{}`", visible(name)))
