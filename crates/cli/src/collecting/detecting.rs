@@ -10,6 +10,7 @@ use pgattest_trail::proof;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// `[detect]`.
@@ -128,8 +129,11 @@ pub(crate) fn task(detect: &Detect, journal: &Path) -> Result<DetectTask, Failur
 
 /// The record's proof, as `pgattest trail proof` writes it.
 fn prover() -> Prover {
-    Box::new(|reader, record| {
-        proof::prove(reader, record)
+    // Of the same journal each time: what was looked at for one alert is not looked at for the next.
+    let rotations = Mutex::new(proof::Rotations::default());
+    Box::new(move |reader, record| {
+        let mut rotations = rotations.lock().unwrap_or_else(PoisonError::into_inner);
+        proof::prove_with(reader, record, &mut rotations)
             .ok()
             .flatten()
             .map(serde_json::Value::String)

@@ -2,8 +2,14 @@
 //!
 //! It is a C2SP tlog-proof@v1: anybody's tool can check that the leaf is in the tree. Its `extra` is canonical JSON with the rest: the
 //! leaf, the record, and the way from the record to the `records_root` in the leaf. What `extra` says is believed only as far as it
-//! leads to the signed root; so is everything in [`ProvenRecord`].
+//! leads to the signed root; so is everything in [`ProvenRecord`]. Where the journal's key was rotated, it has the rotations too, so that
+//! whoever has an earlier key is led to the one that signed.
 
+mod rotations;
+
+pub use rotations::Rotations;
+
+use self::rotations::Link;
 use crate::journal::{JournalError, JournalReader, Tiles};
 use crate::leaf::{BlockLeaf, Entry, Leaf};
 use crate::seal::Anchors;
@@ -14,7 +20,11 @@ use pgattest_ledger::tree::{MemoryNodes, prove_inclusion, verify_inclusion};
 use pgattest_ledger::{Hash, PublicKey, canonical};
 use serde::{Deserialize, Serialize};
 
+/// Of a journal whose key was never rotated.
 const SCHEMA: &str = "pgattest.record-proof/1";
+
+/// With rotations.
+const SCHEMA_ROTATED: &str = "pgattest.record-proof/2";
 
 /// The longest file that is read, in bytes: a record may have a gigabyte, and is in it twice encoded.
 pub const LONGEST: u64 = 4 << 30;
@@ -31,6 +41,9 @@ struct Extra {
     path: Vec<String>,
     /// The leaf's exact text.
     leaf: String,
+    /// Every rotation of the journal's key before the checkpoint, the first first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rotations: Vec<Link>,
 }
 
 /// What a proof proves.
@@ -42,6 +55,8 @@ pub struct ProvenRecord {
     pub size: u64,
     /// The fingerprint of the key that signed the tree's root.
     pub signed_by: String,
+    /// The fingerprints of the keys that the journal had, one after the other; empty when it has always had one.
+    pub keys: Vec<String>,
     /// The record's number in the journal.
     pub number: u64,
     /// The leaf's place in the tree.
@@ -60,8 +75,18 @@ pub struct ProvenRecord {
 #[error("the proof does not hold: {0}")]
 pub struct ProofError(String);
 
-/// The proof of a record, as text. `None`: the journal has no such record.
+/// The proof of a record, as text. `None`: the journal has no such record. Looks at every leaf for rotations: whoever makes several
+/// proofs takes [`prove_with`].
 pub fn prove(reader: &JournalReader, number: u64) -> Result<Option<String>, JournalError> {
+    prove_with(reader, number, &mut Rotations::default())
+}
+
+/// The same, with the rotations of this journal that are known from earlier proofs.
+pub fn prove_with(
+    reader: &JournalReader,
+    number: u64,
+    rotations: &mut Rotations,
+) -> Result<Option<String>, JournalError> {
     let Some((index, manifest)) = reader.find_record(number)? else {
         return Ok(None);
     };
@@ -81,12 +106,19 @@ pub fn prove(reader: &JournalReader, number: u64) -> Result<Option<String>, Jour
         .ok_or_else(|| damaged(format!("record {number} is not in its block")))?;
     let leaf =
         String::from_utf8(reader.leaf_bytes(index)?).map_err(|error| damaged(error.to_string()))?;
+    let rotations = rotations::links(reader, rotations.of(reader)?)?;
+    let schema = if rotations.is_empty() {
+        SCHEMA
+    } else {
+        SCHEMA_ROTATED
+    };
     let extra = Extra {
-        schema: SCHEMA.to_owned(),
+        schema: schema.to_owned(),
         number,
         record,
         path: path.into_iter().map(Hash::to_hex).collect(),
         leaf,
+        rotations,
     };
     let extra = canonical::to_bytes(&extra).map_err(|error| damaged(error.to_string()))?;
     let tiles = Tiles::new(reader.dir());
@@ -124,7 +156,6 @@ pub fn check(
     let fails = |reason: &str| ProofError(reason.to_owned());
     let proof = TlogProof::parse(text).map_err(|error| ProofError(error.to_string()))?;
     let signed = &proof.checkpoint.signed;
-    let signed_by = signing_key(signed, keys).map_err(ProofError)?.fingerprint();
     let head = signed.unverified();
     let extra: Extra = proof
         .extra
@@ -133,9 +164,11 @@ pub fn check(
         .and_then(|extra| {
             canonical::from_bytes(extra).map_err(|error| ProofError(error.to_string()))
         })?;
-    if extra.schema != SCHEMA {
-        return Err(fails("it is of a kind that is not known"));
-    }
+    let (signed_by, journal_keys) = match (extra.schema.as_str(), extra.rotations.as_slice()) {
+        (SCHEMA, []) => (*signing_key(signed, keys).map_err(ProofError)?, Vec::new()),
+        (SCHEMA_ROTATED, rotations @ [_, ..]) => rotations::signer(signed, rotations, keys)?,
+        _ => return Err(fails("it is of a kind that is not known")),
+    };
     verify_inclusion(
         Hash::leaf(extra.leaf.as_bytes()),
         proof.index,
@@ -166,7 +199,8 @@ pub fn check(
     Ok(ProvenRecord {
         origin: head.origin.clone(),
         size: head.size,
-        signed_by,
+        signed_by: signed_by.fingerprint(),
+        keys: journal_keys.iter().map(PublicKey::fingerprint).collect(),
         number: extra.number,
         leaf_index: proof.index,
         block,
@@ -179,11 +213,7 @@ pub fn check(
 fn record_in(extra: &Extra, block: &BlockLeaf) -> Result<Vec<u8>, ProofError> {
     let fails = |reason: &str| ProofError(reason.to_owned());
     let record = hex::decode(&extra.record).map_err(|_| fails("its record is not hexadecimal"))?;
-    let hashes = extra
-        .path
-        .iter()
-        .map(|text| Hash::from_hex(text).ok_or_else(|| fails("its path is not hexadecimal")))
-        .collect::<Result<Vec<_>, _>>()?;
+    let hashes = hashes_of(&extra.path)?;
     let root = Hash::from_hex(&block.records_root)
         .ok_or_else(|| fails("its leaf has no root of records"))?;
     let place = extra
@@ -199,4 +229,13 @@ fn record_in(extra: &Extra, block: &BlockLeaf) -> Result<Vec<u8>, ProofError> {
     )
     .map_err(|error| ProofError(format!("its record is not in its block: {error}")))?;
     Ok(record)
+}
+
+/// Hashes in hexadecimal, as `extra` has them.
+fn hashes_of(texts: &[String]) -> Result<Vec<Hash>, ProofError> {
+    let hash = |text: &String| {
+        Hash::from_hex(text)
+            .ok_or_else(|| ProofError("one of its hashes is not hexadecimal".to_owned()))
+    };
+    texts.iter().map(hash).collect()
 }

@@ -70,6 +70,10 @@ fn rotate_on(
     }
     // That there is one: nobody rotates a key of a journal that is not there.
     JournalReader::open(journal)?;
+    // Before any key is made or moved: a collector that runs signs with the one it has read.
+    if Journal::is_written_to(journal)? {
+        return Err(JournalError::Locked(journal.to_owned()).into());
+    }
     if let Some(new) = settle_on(disk, journal, keys)? {
         // Signs with it what the old key signed last.
         drop(open(keys.load()?)?);

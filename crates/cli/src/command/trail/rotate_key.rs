@@ -7,7 +7,7 @@ use crate::trail_file;
 use pgattest_evidence::KeyStore;
 use pgattest_trail::JournalError;
 use pgattest_trail::seal::rotation::{self, RotationError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(arguments: &TrailRotateKeyArgs, printer: &Printer) -> Result<u8, Failure> {
     let (journal, keys) = places(arguments)?;
@@ -24,9 +24,11 @@ pub(crate) fn run(arguments: &TrailRotateKeyArgs, printer: &Printer) -> Result<u
     }
     let store = KeyStore::new(keys);
     let rotated = rotation::rotate(&journal, &store).map_err(|error| match error {
-        RotationError::Journal(error @ JournalError::Locked(_)) => Failure::from(error).hint(
-            "stop the collector, rotate, and start it again: it catches up with what was logged in between",
-        ),
+        RotationError::Journal(error @ JournalError::Locked(_)) => Failure::from(error).hint(format!(
+            "a collector signs with the key that it has read: stop it, rotate, and start it again; it catches up with what was logged in \
+             between. As a service: systemctl stop pgattest-trail && pgattest trail rotate-key {} && systemctl start pgattest-trail",
+            named(arguments)
+        )),
         RotationError::Journal(error) => error.into(),
         error => fail(pgattest_trail::operate::with_causes(&error)),
     })?;
@@ -43,6 +45,22 @@ pub(crate) fn run(arguments: &TrailRotateKeyArgs, printer: &Printer) -> Result<u
         ),
     });
     Ok(crate::CLEAN)
+}
+
+/// What of the command line says which journal.
+fn named(arguments: &TrailRotateKeyArgs) -> String {
+    match (&arguments.config, &arguments.journal, &arguments.keys) {
+        (None, Some(journal), Some(keys)) => {
+            format!("--journal {} --keys {}", journal.display(), keys.display())
+        }
+        (config, ..) => format!(
+            "--config {}",
+            config
+                .as_deref()
+                .unwrap_or(Path::new("trail.toml"))
+                .display()
+        ),
+    }
 }
 
 fn places(arguments: &TrailRotateKeyArgs) -> Result<(PathBuf, PathBuf), Failure> {

@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &TrailVerifyArgs, printer: &Printer) -> Result<u8, 
         },
     )?;
     let text = match arguments.format {
-        VerificationFormat::Text => text_of(&report),
+        VerificationFormat::Text => text_of(&report, arguments.records.is_some()),
         VerificationFormat::Json => json_of(&report)?,
     };
     printer.result(&text)?;
@@ -155,7 +155,8 @@ fn json_of(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-fn text_of(report: &Report) -> String {
+/// `some`: only some records were checked.
+fn text_of(report: &Report, some: bool) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -233,7 +234,12 @@ fn text_of(report: &Report) -> String {
         line("continues", format!("the checkpoint of {size} leaves"));
     }
     for second in &report.second {
-        line("second", second_text(second, report.leaves));
+        let text = if some {
+            covering_text(second)
+        } else {
+            second_text(second, report.leaves)
+        };
+        line("second", text);
     }
     for witnessed in &report.witnessed {
         line(
@@ -261,6 +267,15 @@ fn text_of(report: &Report) -> String {
         line("note", note.clone());
     }
     text
+}
+
+/// That a second key covers the records that were asked for.
+fn covering_text(second: &SecondSigned) -> String {
+    let first = second.checkpoints.first().copied().unwrap_or(0);
+    format!(
+        "these records are covered by {}, which signed the checkpoint of {first} leaves",
+        second.key
+    )
 }
 
 /// What a second key covers: a checkpoint that it signed covers all leaves before it.
@@ -293,6 +308,9 @@ fn proven_text(proven: &ProvenRecord) -> String {
         visible(&proven.block.file.name),
         time(proven.block.sealed_at)
     );
+    for (number, key) in (1..).zip(&proven.keys) {
+        let _ = writeln!(text, "  key      {number} of {}, {key}", proven.keys.len());
+    }
     for (witness, at) in &proven.witnessed {
         let _ = writeln!(text, "  witness  {}, {}", visible(witness), seconds(*at));
     }

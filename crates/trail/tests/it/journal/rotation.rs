@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A journal of nine leaves, and its keys.
-fn begun() -> (Place, KeyStore) {
+pub(super) fn begun() -> (Place, KeyStore) {
     let place = Place::new();
     let store = KeyStore::new(place.folder.path().join("keys"));
     store.load_or_create().unwrap();
@@ -23,15 +23,15 @@ fn begun() -> (Place, KeyStore) {
     (place, store)
 }
 
-fn grow(place: &Place, store: &KeyStore) {
+pub(super) fn grow(place: &Place, store: &KeyStore) {
     fill(&mut open(place, store.load().unwrap()).unwrap(), 9);
 }
 
-fn open(place: &Place, key: SigningKey) -> Result<Journal, JournalError> {
+pub(super) fn open(place: &Place, key: SigningKey) -> Result<Journal, JournalError> {
     Journal::open(&place.dir(), key, JournalOptions::default())
 }
 
-fn public(store: &KeyStore) -> PublicKey {
+pub(super) fn public(store: &KeyStore) -> PublicKey {
     store.load().unwrap().public_key()
 }
 
@@ -193,7 +193,7 @@ fn rotate_but_for_the_new_checkpoint(dir: &Path, store: &KeyStore) {
 }
 
 /// A journal of this key with this leaf, which no writer would write.
-fn forge(place: &Place, key: &SigningKey, leaf: &Leaf) {
+pub(super) fn forge(place: &Place, key: &SigningKey, leaf: &Leaf) {
     fill(&mut open(place, key.clone()).unwrap(), 3);
     let reader = place.reader();
     let mut edge = Edge::empty();
@@ -269,6 +269,7 @@ fn a_journal_that_is_not_there_or_is_written_has_no_key_rotated() {
     let before = public(&store);
     assert!(rotate(&place.dir(), &store).is_err());
     assert_eq!(public(&store), before);
+    assert!(!store.next_key_path().exists(), "nothing was begun");
     drop(journal);
     let inside = KeyStore::new(place.dir().join("keys"));
     assert!(rotate(&place.dir(), &inside).is_err());
