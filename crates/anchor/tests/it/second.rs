@@ -4,11 +4,13 @@ use crate::support::Place;
 use pgattest_anchor::config::SecondConfig;
 use pgattest_anchor::{AnchorTask, SealConfig};
 use pgattest_ledger::ecdsa::EcPublicKey;
+use pgattest_parse::audit_log::Format;
 use pgattest_sinks::AwsOptions;
 use pgattest_testkit::tools::moto;
+use pgattest_trail::block::FileId;
 use pgattest_trail::operate::{Context, Head, Leaves, Metrics, Phase, Stop, Task as _, Teller};
 use pgattest_trail::verify::{ProblemKind, Report, Request, verify};
-use pgattest_trail::{Journal, JournalOptions, Leaf};
+use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -206,6 +208,118 @@ async fn a_signature_that_does_not_verify_and_a_key_that_signed_nothing_are_prob
     let report = verified(&place, std::slice::from_ref(&key));
     assert_eq!(report.problems.len(), 1, "{:#?}", report.problems);
     assert_eq!(report.problems[0].place, "leaf 4");
+}
+
+/// A journal of one block of a record, so many heartbeats, and another record.
+fn grow_with_records(place: &Place, records: u64) {
+    let mut journal = Journal::open(
+        &place.dir(),
+        crate::support::key(),
+        JournalOptions::default(),
+    )
+    .unwrap();
+    for _ in 0..records {
+        let file = FileId {
+            name: "postgresql.csv".to_owned(),
+            device: 1,
+            inode: 1,
+            fingerprint: "0".repeat(64),
+            fingerprint_length: 0,
+        };
+        let offset = journal.sealed(&file).unwrap_or(0);
+        let block = Block {
+            file,
+            offset,
+            source_length: 2,
+            format: Format::Csvlog { columns: 26 },
+            bytes: b"x\n".to_vec(),
+            pieces: vec![Piece {
+                length: 2,
+                kind: PieceKind::Record,
+                original: None,
+            }],
+            times: None,
+        };
+        journal.append(&block).unwrap();
+        journal.note(&Leaf::Heartbeat { at: 0 }).unwrap();
+    }
+    journal.commit().unwrap();
+}
+
+fn some(place: &Place, records: std::ops::Range<u64>, second_keys: &[EcPublicKey]) -> Report {
+    verify(
+        &place.dir(),
+        &Request {
+            keys: &[crate::support::key().public_key()],
+            second_keys,
+            records: Some(records),
+            ..Request::default()
+        },
+    )
+    .unwrap()
+}
+
+#[tokio::test]
+async fn some_records_are_covered_by_a_file_or_by_a_leaf_after_them_or_not() {
+    let place = Place::new();
+    grow_with_records(&place, 2);
+    let file = make_key(place.folder.path());
+    end(&place, of_file(&file)).await;
+    grow_with_records(&place, 2);
+    end(&place, of_file(&file)).await;
+    grow_with_records(&place, 1);
+    let key = public(&place.folder.path().join("second.pub"));
+    let keys = std::slice::from_ref(&key);
+    // Leaves: 0 to 3, the signature of 4, 5 to 8, the signature of 9, and two more.
+    assert_eq!(place.reader().size(), 12);
+    for files in [true, false] {
+        if !files {
+            std::fs::remove_dir_all(place.dir().join("second")).unwrap();
+        }
+        for (records, covering) in [(0..1, 4), (1..2, 4), (2..3, 9), (0..4, 9)] {
+            let report = some(&place, records.clone(), keys);
+            assert!(report.verified, "{records:?}: {:#?}", report.problems);
+            assert_eq!(report.second[0].checkpoints[0], covering, "{records:?}");
+        }
+        // The last one was sealed after the last signature.
+        let report = some(&place, 3..5, keys);
+        assert!(report.second.is_empty());
+        assert_eq!(report.problems.len(), 1, "{:#?}", report.problems);
+        assert!(
+            report.problems[0].problem.contains("covers these records"),
+            "{report:#?}"
+        );
+        assert!(
+            some(&place, 3..5, &[]).verified,
+            "it was the second key that was asked about"
+        );
+    }
+    // A stranger has signed nothing, wherever it is looked.
+    let stranger = tempfile::tempdir().unwrap();
+    make_key(stranger.path());
+    let other = public(&stranger.path().join("second.pub"));
+    let report = some(&place, 0..1, &[key.clone(), other]);
+    assert_eq!(
+        (report.second.len(), report.problems.len()),
+        (1, 1),
+        "{report:#?}"
+    );
+
+    // A leaf that tells of a signature which is none is told, and passed over.
+    let forged = Leaf::SecondSignature {
+        at: 0,
+        size: 12,
+        key: key.fingerprint(),
+        signature: "3006020101020101".to_owned(),
+    };
+    write(&place.dir(), &forged);
+    let report = some(&place, 4..5, keys);
+    assert!(
+        report.problems.iter().any(|it| it.place == "leaf 12"),
+        "{:#?}",
+        report.problems
+    );
+    assert!(report.second.is_empty());
 }
 
 #[tokio::test]

@@ -147,8 +147,12 @@ fn check_payload(reader: &JournalReader, leaf: &BlockLeaf, report: &mut Report) 
     }
 }
 
-/// The blocks of a range of records: each leaf's proof against the root, each payload against its manifest.
-pub(super) fn check_range(reader: &JournalReader, records: Range<u64>, report: &mut Report) {
+/// The blocks of a range of records: each leaf's proof against the root, each payload against its manifest. The last leaf of them.
+pub(super) fn check_range(
+    reader: &JournalReader,
+    records: Range<u64>,
+    report: &mut Report,
+) -> Option<u64> {
     let place = format!(
         "records {} to {}",
         records.start,
@@ -157,24 +161,33 @@ pub(super) fn check_range(reader: &JournalReader, records: Range<u64>, report: &
     let first = match reader.find_record(records.start) {
         Ok(Some((leaf, _))) => leaf,
         Ok(None) => {
-            return report.add(
+            report.add(
                 ProblemKind::Numbering,
                 place,
                 "the journal has no such record",
             );
+            return None;
         }
-        Err(error) => return report.add(ProblemKind::Leaf, place, error_text(&error)),
+        Err(error) => {
+            report.add(ProblemKind::Leaf, place, error_text(&error));
+            return None;
+        }
     };
     let mut next = records.start;
+    let mut last = first;
     for leaf in reader.leaves(first) {
         let (index, leaf) = match leaf {
             Ok(leaf) => leaf,
-            Err(error) => return report.add(ProblemKind::Leaf, place, error_text(&error)),
+            Err(error) => {
+                report.add(ProblemKind::Leaf, place, error_text(&error));
+                return None;
+            }
         };
         let Leaf::Block(block) = leaf else { continue };
         if block.first_record >= records.end {
             break;
         }
+        last = index;
         report.leaves_checked += 1;
         if let Err(reason) = prove_leaf(reader, index) {
             report.add(ProblemKind::Tree, format!("leaf {index}"), reason);
@@ -199,10 +212,11 @@ pub(super) fn check_range(reader: &JournalReader, records: Range<u64>, report: &
             format!("the journal ends before record {next}"),
         );
     }
+    Some(last)
 }
 
 /// Proves a leaf against the root in the checkpoint. The error says why that fails.
-fn prove_leaf(reader: &JournalReader, index: u64) -> Result<(), String> {
+pub(super) fn prove_leaf(reader: &JournalReader, index: u64) -> Result<(), String> {
     let tiles = Tiles::new(reader.dir());
     let head = reader.checkpoint().unverified();
     let bytes = reader

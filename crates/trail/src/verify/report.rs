@@ -75,7 +75,7 @@ pub struct Outage {
 pub struct SecondSigned {
     /// The key: SHA-256 of its `SubjectPublicKeyInfo`, hexadecimal.
     pub key: String,
-    /// Their sizes, in order. Each covers all leaves before it.
+    /// Their sizes, in order. Each covers all leaves before it. Where only some records were checked: those that were found and cover them.
     pub checkpoints: Vec<u64>,
 }
 

@@ -1,10 +1,12 @@
 //! Second signatures: those kept beside the journal, and those that leaves tell of.
 
 use super::anchored::unfit;
+use super::blocks::prove_leaf;
 use super::chain::Chain;
 use super::report::{ProblemKind, Report, SecondSigned};
 use super::{Request, error_text};
 use crate::journal::{JournalReader, Tiles};
+use crate::leaf::Leaf;
 use crate::seal::Anchors;
 use pgattest_ledger::ecdsa::EcPublicKey;
 use pgattest_ledger::tile::TileNodes;
@@ -19,16 +21,32 @@ pub(super) struct Told {
     pub(super) signature: String,
 }
 
+/// Which leaves were looked at already.
+pub(super) enum Looked {
+    /// All of them: what they tell of second signatures.
+    AtEveryLeaf(Vec<Told>),
+    /// Those of some records, the last one here; `None`: they are not there.
+    UpToLeaf(Option<u64>),
+}
+
 pub(super) fn check(
     reader: &JournalReader,
     chain: &Chain<'_>,
     request: &Request<'_>,
-    told: &[Told],
+    looked: &Looked,
     report: &mut Report,
 ) {
     let mut covered: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); request.second_keys.len()];
     check_files(reader, chain, request, &mut covered, report);
-    check_leaves(reader, request, told, &mut covered, report);
+    match looked {
+        Looked::AtEveryLeaf(told) => {
+            check_leaves(reader, request, told, &mut covered, report);
+        }
+        Looked::UpToLeaf(Some(last)) => {
+            return check_records(reader, request, *last, covered, report);
+        }
+        Looked::UpToLeaf(None) => return,
+    }
     for (key, sizes) in request.second_keys.iter().zip(covered) {
         if sizes.is_empty() {
             report.add(
@@ -46,6 +64,113 @@ pub(super) fn check(
             });
         }
     }
+}
+
+/// Whether the second keys cover some records, which end in the leaf `last`: by a file, or else by a leaf that comes after them. Leaves are
+/// read up to the first that does, because whoever asks for some records does not ask for all of the journal.
+fn check_records(
+    reader: &JournalReader,
+    request: &Request<'_>,
+    last: u64,
+    covered: Vec<BTreeSet<u64>>,
+    report: &mut Report,
+) {
+    for (key, sizes) in request.second_keys.iter().zip(covered) {
+        let own = std::slice::from_ref(key);
+        let only = Request {
+            second_keys: own,
+            ..request.clone()
+        };
+        let mut covering: BTreeSet<u64> = sizes.range(last.saturating_add(1)..).copied().collect();
+        let mut newest = sizes.last().copied();
+        if covering.is_empty() {
+            for told in signatures_after(reader, last, key.fingerprint()) {
+                let mut found = [BTreeSet::new()];
+                check_leaves(
+                    reader,
+                    &only,
+                    std::slice::from_ref(&told),
+                    &mut found,
+                    report,
+                );
+                let Some(size) = found.iter().flatten().next().copied() else {
+                    continue;
+                };
+                // The tiles as a whole were not looked at: what the signature is over has to lead to the same head as the records.
+                let proven = prove_leaf(reader, told.leaf).and_then(|()| leads_on(reader, size));
+                if let Err(reason) = proven {
+                    report.add(ProblemKind::Tree, format!("leaf {}", told.leaf), reason);
+                    continue;
+                }
+                newest = newest.max(Some(size));
+                if size > last {
+                    covering.insert(size);
+                    break;
+                }
+            }
+        }
+        if covering.is_empty() {
+            let seen = newest.map_or_else(
+                || "none of its signatures was found".to_owned(),
+                |size| format!("the newest that was found covers {size} leaves"),
+            );
+            report.add(
+                ProblemKind::SecondSignature,
+                "second",
+                format!(
+                    "no signature of the second key {} covers these records, which end in leaf {last}: {seen}",
+                    key.fingerprint()
+                ),
+            );
+        } else {
+            report.second.push(SecondSigned {
+                key: key.fingerprint(),
+                checkpoints: covering.into_iter().collect(),
+            });
+        }
+    }
+}
+
+/// That the journal's tree continues the one of its first `size` leaves. The error says why not.
+fn leads_on(reader: &JournalReader, size: u64) -> Result<(), String> {
+    let tiles = Tiles::new(reader.dir());
+    let head = reader.checkpoint().unverified();
+    let root = tree::root(&TileNodes::new(&tiles, head.size), size)
+        .map_err(|error| error_text(&tiles.bad(error)))?;
+    let proof = reader
+        .prove_consistency(size)
+        .map_err(|error| error_text(&error))?;
+    tree::verify_consistency(size, root, head.size, head.root, &proof).map_err(|error| {
+        format!(
+            "it tells of a signature over {size} leaves that the journal does not continue: {error}"
+        )
+    })
+}
+
+/// What leaves after this one tell of a key's signatures, in order, each with its leaf; read as far as it is asked for.
+fn signatures_after(
+    reader: &JournalReader,
+    last: u64,
+    fingerprint: String,
+) -> impl Iterator<Item = Told> {
+    // What cannot be read tells nothing: then nothing covers the records, which is a problem.
+    reader
+        .leaves(last.saturating_add(1))
+        .map_while(Result::ok)
+        .filter_map(move |(leaf, told)| match told {
+            Leaf::SecondSignature {
+                size,
+                key,
+                signature,
+                ..
+            } if key == fingerprint => Some(Told {
+                leaf,
+                size,
+                key,
+                signature,
+            }),
+            _ => None,
+        })
 }
 
 fn check_files(
