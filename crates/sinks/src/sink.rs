@@ -30,8 +30,8 @@ pub trait Sink: Send {
     /// The batch is never empty. Its items are in order of their numbers and fit the limits.
     fn deliver<'a>(&'a mut self, batch: &'a Batch) -> Task<'a, Answer>;
 
-    /// What the sink wants to find again after a restart; asked after each delivery and saved with the cursor. It describes what has been
-    /// confirmed, nothing else.
+    /// What the sink wants to find again after a restart; asked after opening and after each delivery, and saved with the cursor. It
+    /// describes what has been confirmed, nothing else.
     fn state(&self) -> Option<serde_json::Value> {
         None
     }

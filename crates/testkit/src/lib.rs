@@ -35,6 +35,7 @@ mod pgbouncer;
 mod place;
 mod process;
 mod random;
+pub mod receivers;
 mod server;
 pub mod spec;
 mod sql;

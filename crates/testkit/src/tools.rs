@@ -49,7 +49,7 @@ pub fn ending_with_us(program: &Path) -> Command {
 
 /// moto, somebody else's stand-in for Amazon (CloudWatch Logs, S3, KMS): where it listens, once it does.
 pub async fn moto() -> Result<(SocketAddr, Program)> {
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let address = free_port()?;
     let child = ending_with_us(&python_environment("sinks-cloud")?.join("bin/moto_server"))
         .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
         .stdin(Stdio::null())
@@ -58,10 +58,21 @@ pub async fn moto() -> Result<(SocketAddr, Program)> {
         .spawn()
         .context("cannot start moto_server")?;
     let program = Program(child);
+    listening(address).await?;
+    Ok((address, program))
+}
+
+/// A port of loopback that is free now.
+pub fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Waits until something listens there.
+pub async fn listening(address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + Duration::from_mins(1);
     while tokio::net::TcpStream::connect(address).await.is_err() {
         ensure!(Instant::now() < deadline, "nobody listens on {address}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok((address, program))
+    Ok(())
 }

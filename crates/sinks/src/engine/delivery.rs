@@ -160,7 +160,16 @@ impl Run<'_> {
             Ok(sink) => {
                 self.board.status.place = sink.place();
                 let limits = sink.limits();
+                let state = sink.state();
                 self.sink = Some(Opened { sink, limits });
+                if state != self.cursor.state {
+                    // Where it begins is known before anything is delivered: a crash after the first delivery finds it.
+                    self.cursor.state.clone_from(&state);
+                    self.confirmed = state;
+                    if !self.save_cursor() {
+                        return false;
+                    }
+                }
                 if self.board.status.standing == Standing::Starting {
                     self.board.well();
                 }

@@ -4,168 +4,8 @@ use crate::support::{Running, Trail, config, eventually, named};
 use pgattest_sinks::config::Opener;
 use pgattest_sinks::engine::{Cursor, Standing, dead_letters};
 use pgattest_testkit::Authority;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// What rsyslog listens for.
-#[derive(Clone, Copy, PartialEq)]
-enum Protocol {
-    SyslogTls,
-    RelpPlain,
-    RelpTls,
-}
-
-/// A receiver of our own, on loopback, with a configuration of its own.
-struct Rsyslog {
-    place: tempfile::TempDir,
-    port: u16,
-    child: Option<Child>,
-}
-
-impl Rsyslog {
-    fn new(protocol: Protocol) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
-        let authority = Authority::new("syslog").unwrap();
-        let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
-        write("ca.pem", &authority.pem());
-        for (name, issued) in [
-            ("server", authority.issue_server(&["localhost"]).unwrap()),
-            ("client", authority.issue_client("collector").unwrap()),
-        ] {
-            write(&format!("{name}.pem"), &issued.certificate);
-            write(&format!("{name}.key"), &issued.key);
-        }
-        write("rsyslog.conf", &configuration(place.path(), port, protocol));
-        Self {
-            place,
-            port,
-            child: None,
-        }
-    }
-
-    /// Starts it, and waits until it listens.
-    fn start(&mut self) {
-        let path = |name: &str| self.place.path().join(name);
-        #[expect(clippy::disallowed_methods, reason = "the receiver is a program")]
-        let mut command = Command::new("/usr/bin/setpriv");
-        let child = command
-            .args(["--pdeathsig", "KILL", "--", "/usr/sbin/rsyslogd", "-n"])
-            .arg("-f")
-            .arg(path("rsyslog.conf"))
-            .arg("-i")
-            .arg(path("pid"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("rsyslog is installed by script/bootstrap");
-        self.child = Some(child);
-        eventually("rsyslog listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-    }
-
-    /// Kills it with SIGKILL.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-        // The new one refuses to start where an old one seems to run.
-        let _ = std::fs::remove_file(self.place.path().join("pid"));
-    }
-
-    /// What a sink says to reach it.
-    fn sink(&self, kind: &str, more: &str) -> pgattest_sinks::Config {
-        let path = |name: &str| self.path(name).display().to_string();
-        config(&format!(
-            "kind = \"{kind}\"\naddress = \"localhost:{}\"\n{more}\n[tls]\nca_file = \"{}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"\n",
-            self.port,
-            path("ca.pem"),
-            path("client.pem"),
-            path("client.key"),
-        ))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    /// The numbers of what arrived, in order, with each one's text.
-    fn arrived(&self) -> Vec<(u64, String)> {
-        let text = std::fs::read(self.path("arrived")).unwrap_or_default();
-        String::from_utf8_lossy(&text)
-            .lines()
-            .filter_map(|line| {
-                let (_, rest) = line.split_once("seq=\"")?;
-                let (number, _) = rest.split_once('"')?;
-                Some((number.parse().ok()?, line.to_owned()))
-            })
-            .collect()
-    }
-
-    fn numbers(&self) -> Vec<u64> {
-        self.arrived()
-            .into_iter()
-            .map(|(number, _)| number)
-            .collect()
-    }
-
-    fn different(&self) -> BTreeSet<u64> {
-        self.numbers().into_iter().collect()
-    }
-}
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn configuration(place: &Path, port: u16, protocol: Protocol) -> String {
-    let place = place.display();
-    let mut text = format!("global(workDirectory=\"{place}\" maxMessageSize=\"64k\"");
-    if protocol == Protocol::SyslogTls {
-        write!(
-            text,
-            "\n defaultNetstreamDriver=\"gtls\"\n defaultNetstreamDriverCAFile=\"{place}/ca.pem\"\n defaultNetstreamDriverCertFile=\"{place}/server.pem\"\n defaultNetstreamDriverKeyFile=\"{place}/server.key\""
-        )
-        .unwrap();
-    }
-    text.push_str(")\n");
-    let input = match protocol {
-        Protocol::SyslogTls => {
-            text.push_str("module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/name\" permittedPeer=[\"collector\"])\n");
-            format!("input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\" ruleset=\"audit\")")
-        }
-        Protocol::RelpPlain => {
-            text.push_str("module(load=\"imrelp\" ruleset=\"audit\")\n");
-            format!(
-                "input(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\" maxDataSize=\"64k\")"
-            )
-        }
-        Protocol::RelpTls => {
-            text.push_str("module(load=\"imrelp\" ruleset=\"audit\")\n");
-            format!(
-                "input(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\" maxDataSize=\"64k\" tls=\"on\" tls.caCert=\"{place}/ca.pem\" tls.myCert=\"{place}/server.pem\" tls.myPrivKey=\"{place}/server.key\" tls.authMode=\"name\" tls.permittedPeer=[\"collector\"])"
-            )
-        }
-    };
-    // A direct queue: what is answered is in the file, not in a queue in memory.
-    writeln!(
-        text,
-        "template(name=\"line\" type=\"string\" string=\"%structured-data% %procid% %msg%\\n\")\n\
-         ruleset(name=\"audit\" queue.type=\"direct\") {{\n action(type=\"omfile\" file=\"{place}/arrived\" template=\"line\")\n}}\n{input}"
-    )
-    .unwrap();
-    text
-}
+use pgattest_testkit::receivers::{Protocol, Rsyslog};
+use std::collections::BTreeMap;
 
 /// Seals records until the receiver has been killed in the middle of them; what was sealed in all.
 fn killed_in_the_middle(trail: &Trail, receiver: &mut Rsyslog, running: Running) -> u64 {
@@ -177,7 +17,7 @@ fn killed_in_the_middle(trail: &Trail, receiver: &mut Rsyslog, running: Running)
             .status("siem")
             .is_some_and(|status| status.standing == Standing::Retrying)
     });
-    receiver.start();
+    receiver.again().unwrap();
     trail.many(100, 50);
     running.drain();
     FIRST as u64 + 1_000
@@ -187,11 +27,10 @@ fn killed_in_the_middle(trail: &Trail, receiver: &mut Rsyslog, running: Running)
 const FIRST: usize = 5_000;
 
 fn started(protocol: Protocol, kind: &str, more: &str) -> (Trail, Rsyslog, Running) {
-    let mut receiver = Rsyslog::new(protocol);
-    receiver.start();
+    let receiver = Rsyslog::start(protocol).unwrap();
     let trail = Trail::new();
     trail.many(FIRST, 1_000);
-    let running = trail.deliver("siem", receiver.sink(kind, more));
+    let running = trail.deliver("siem", config(&receiver.sink(kind, more)));
     (trail, receiver, running)
 }
 
@@ -275,13 +114,12 @@ fn syslog_over_tls_comes_again_after_the_receiver_was_killed() {
 
 #[test]
 fn a_client_without_a_certificate_is_misconfigured_and_loses_nothing() {
-    let mut receiver = Rsyslog::new(Protocol::SyslogTls);
-    receiver.start();
+    let receiver = Rsyslog::start(Protocol::SyslogTls).unwrap();
     let trail = Trail::new();
     trail.many(10, 10);
     let without = config(&format!(
-        "kind = \"syslog\"\naddress = \"localhost:{}\"\n[tls]\nca_file = \"{}\"\n",
-        receiver.port,
+        "kind = \"syslog\"\naddress = \"{}\"\n[tls]\nca_file = \"{}\"\n",
+        receiver.address(),
         receiver.path("ca.pem").display()
     ));
     let running = trail.deliver("siem", without);
@@ -295,7 +133,7 @@ fn a_client_without_a_certificate_is_misconfigured_and_loses_nothing() {
     });
     running.halt();
     assert_eq!(Cursor::load(&trail.dir(), &named("siem")).unwrap().next, 0);
-    trail.drain("siem", receiver.sink("syslog", ""));
+    trail.drain("siem", config(&receiver.sink("syslog", "")));
     eventually("all have arrived", || receiver.different().len() == 10);
     assert!(
         dead_letters(&trail.dir(), &named("siem"))
@@ -306,15 +144,14 @@ fn a_client_without_a_certificate_is_misconfigured_and_loses_nothing() {
 
 #[test]
 fn a_receiver_with_a_certificate_that_is_not_trusted_gets_nothing() {
-    let mut receiver = Rsyslog::new(Protocol::RelpTls);
-    receiver.start();
+    let receiver = Rsyslog::start(Protocol::RelpTls).unwrap();
     let stranger = Authority::new("stranger").unwrap();
     std::fs::write(receiver.path("ca.pem.other"), stranger.pem()).unwrap();
     let trail = Trail::new();
     trail.many(3, 3);
     let sink = config(&format!(
-        "kind = \"relp\"\naddress = \"localhost:{}\"\n[tls]\nca_file = \"{}\"\n",
-        receiver.port,
+        "kind = \"relp\"\naddress = \"{}\"\n[tls]\nca_file = \"{}\"\n",
+        receiver.address(),
         receiver.path("ca.pem.other").display()
     ));
     assert_eq!(sink.kind(), Opener::kind(&sink));

@@ -7,6 +7,7 @@
 )]
 
 mod clock;
+mod delivery;
 mod loss;
 mod ordeal;
 mod rights;

@@ -1,8 +1,9 @@
 //! moto behind a front that knows what moto does not enforce.
 
-use super::front::{Answer, Front, Request};
 use anyhow::Result;
 use base64::Engine;
+use pgattest_testkit::receivers::correct_versioning;
+use pgattest_testkit::receivers::front::{Answer, Front, Request};
 use pgattest_testkit::tools::{Program, moto};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -229,13 +230,8 @@ fn put_object(request: &Request) -> Result<(), (u16, &'static str)> {
 }
 
 /// moto names the last old event and the last new one; Amazon the first that is not old, and the first that is new.
-/// And its answer of a bucket's versioning has a root of another name.
 fn amend(request: &Request, answer: &mut Answer) {
-    if request.method == "GET" && request.target.contains("?versioning") {
-        answer.body = String::from_utf8_lossy(&answer.body)
-            .replace("GetBucketVersioningResponse", "VersioningConfiguration")
-            .into_bytes();
-    }
+    correct_versioning(request, answer);
     if request.operation() != "PutLogEvents" || answer.status != 200 {
         return;
     }

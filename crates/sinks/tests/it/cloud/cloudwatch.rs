@@ -2,9 +2,9 @@
 
 use super::aws::Amazon;
 use super::drive::{deliver, now, open, record, set};
-use super::front::{Answer, Fault};
 use anyhow::Result;
 use pgattest_sinks::evidence::{Lock, Retention};
+use pgattest_testkit::receivers::front::{Answer, Fault};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

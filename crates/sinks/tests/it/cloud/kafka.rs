@@ -1,11 +1,11 @@
 //! Kafka, against librdkafka's mock cluster.
 
 use super::drive::{deliver, now, open, record, set};
-use super::front::free_port;
-use super::receiver::Cluster;
 use anyhow::Result;
 use base64::Engine;
 use pgattest_sinks::Record;
+use pgattest_testkit::receivers::KafkaCluster;
+use pgattest_testkit::tools::free_port;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn config(brokers: &[String], more: &str) -> String {
     )
 }
 
-fn read(cluster: &mut Cluster) -> Result<Vec<Value>> {
+fn read(cluster: &mut KafkaCluster) -> Result<Vec<Value>> {
     Ok(serde_json::from_str(&cluster.order("read")?)?)
 }
 
@@ -43,7 +43,7 @@ fn records(numbers: std::ops::Range<u64>) -> Vec<Record> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_arrives_in_order_through_every_fault() -> Result<()> {
-    let mut cluster = Cluster::start("audit", 4)?;
+    let mut cluster = KafkaCluster::start("audit", 4)?;
     let mut sink = open(&config(&cluster.brokers, "plaintext = true")).await?;
     deliver(sink.as_mut(), records(0..3_000)).await?;
 
@@ -98,7 +98,7 @@ async fn everything_arrives_in_order_through_every_fault() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_cut_and_what_is_refused_is_kept_by_number() -> Result<()> {
-    let mut cluster = Cluster::start("audit", 2)?;
+    let mut cluster = KafkaCluster::start("audit", 2)?;
     let text = config(
         &cluster.brokers,
         "plaintext = true\nmessage_bytes = 20000\ncompression = \"zstd\"",
@@ -146,7 +146,7 @@ async fn what_is_too_large_is_cut_and_what_is_refused_is_kept_by_number() -> Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_is_never_made() -> Result<()> {
-    let cluster = Cluster::start("other", 1)?;
+    let cluster = KafkaCluster::start("other", 1)?;
     let text = config(&cluster.brokers, "plaintext = true");
     let mut sink = open(&text).await?;
     let error = deliver(sink.as_mut(), records(0..1)).await.unwrap_err();
@@ -156,7 +156,7 @@ async fn a_topic_is_never_made() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_verifies_the_brokers() -> Result<()> {
-    let mut cluster = Cluster::start("audit", 2)?;
+    let mut cluster = KafkaCluster::start("audit", 2)?;
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()])?;
     let place = tempfile::tempdir()?;
     let ca = place.path().join("ca.pem");

@@ -1,12 +1,12 @@
 //! A key of KMS that signs checkpoints.
 
 use super::aws::Amazon;
-use super::front::{Answer, Fault};
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pgattest_sinks::AwsOptions;
 use pgattest_sinks::kms::{KmsError, KmsKey};
+use pgattest_testkit::receivers::front::{Answer, Fault};
 use serde_json::json;
 
 const TEXT: &[u8] = b"trail\n3\ncm9vdA==\n";

@@ -3,10 +3,8 @@
 mod aws;
 mod cloudwatch;
 mod drive;
-mod front;
 mod kafka;
 mod kms;
 mod otlp;
-mod receiver;
 mod s3;
 mod whole;

@@ -1,8 +1,6 @@
 //! OpenTelemetry over HTTP, against rotel.
 
 use super::drive::{Outcome, deliver, now, open, record, set};
-use super::front::{Answer, Fault, Front, Request};
-use super::receiver::Rotel;
 use anyhow::{Result, bail};
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::{
@@ -11,6 +9,8 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use pgattest_sinks::Record;
+use pgattest_testkit::receivers::Rotel;
+use pgattest_testkit::receivers::front::{Answer, Fault, Front, Request};
 use prost::Message;
 use std::collections::BTreeSet;
 use std::io::Read;

@@ -2,12 +2,12 @@
 
 use super::aws::Amazon;
 use super::drive::{deliver, deliver_batch, now, open, record};
-use super::front::{Answer, Fault, Request};
 use anyhow::{Context, Result};
 use pgattest_ledger::SigningKey;
 use pgattest_parse::audit_log::Format;
 use pgattest_sinks::evidence::{Lock, Retention};
 use pgattest_sinks::{Batch, Item, WholeBlock};
+use pgattest_testkit::receivers::front::{Answer, Fault, Request};
 use pgattest_trail::block::FileId;
 use pgattest_trail::journal::{Journal, JournalOptions, JournalReader};
 use pgattest_trail::{Block, Leaf, Piece, PieceKind};

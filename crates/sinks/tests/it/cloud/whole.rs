@@ -1,12 +1,12 @@
 //! The delivery engine, a real journal and real receivers together.
 
 use super::aws::Amazon;
-use super::front::{Answer, Fault};
 use super::{cloudwatch, drive::set, s3};
 use crate::support::{Trail, config, csv, named};
 use anyhow::Result;
 use pgattest_sinks::engine::{Cursor, dead_letters};
 use pgattest_sinks::evidence::Lock;
+use pgattest_testkit::receivers::front::{Answer, Fault};
 use pgattest_trail::{Leaf, PieceKind};
 
 /// On a thread of its own, while the front goes on.

@@ -7,23 +7,26 @@ use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A request, whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) target: String,
+pub struct Request {
+    /// `POST`.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
     /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// All of it, as it was sent.
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header's value; the name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(key, _)| key == name)
@@ -31,7 +34,7 @@ impl Request {
     }
 
     /// The operation of AWS's JSON protocol: `PutLogEvents`.
-    pub(crate) fn operation(&self) -> &str {
+    pub fn operation(&self) -> &str {
         self.header("x-amz-target")
             .and_then(|target| target.split('.').nth(1))
             .unwrap_or_default()
@@ -40,14 +43,18 @@ impl Request {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Besides those that say how long the body is.
+    pub headers: Vec<(String, String)>,
+    /// All of it.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    /// Without headers.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -55,7 +62,9 @@ impl Answer {
         }
     }
 
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+    /// With a header more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -63,7 +72,7 @@ impl Answer {
 
 /// What goes wrong with one request.
 #[derive(Clone, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// This answer in place of the receiver's; the receiver sees nothing.
     Answer(Answer),
     /// The connection is reset before the receiver sees anything.
@@ -89,8 +98,17 @@ struct State {
     seen: Mutex<Vec<(Request, u16)>>,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The front, listening on a port of loopback.
-pub(crate) struct Front {
+#[derive(Debug)]
+pub struct Front {
     address: SocketAddr,
     state: Arc<State>,
     task: tokio::task::JoinHandle<()>,
@@ -105,7 +123,7 @@ impl Drop for Front {
 impl Front {
     /// Before `upstream` (`None`: every request that passes the judge is answered with 200 and no body). `judge` refuses, `amend`
     /// corrects what the receiver gets wrong, `aim` says which requests faults apply to.
-    pub(crate) async fn start(
+    pub async fn start(
         upstream: Option<SocketAddr>,
         judge: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
         amend: impl Fn(&Request, &mut Answer) + Send + Sync + 'static,
@@ -136,34 +154,57 @@ impl Front {
         })
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where clients find it.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The next requests that are aimed at fail like this, one after the other.
-    pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.state.faults.lock().unwrap().extend(faults);
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(faults);
     }
 
     /// Faults that have not happened yet.
-    pub(crate) fn faults_left(&self) -> usize {
-        self.state.faults.lock().unwrap().len()
+    pub fn faults_left(&self) -> usize {
+        self.state
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Requests so far with the status they got; 0 where the connection was broken.
-    pub(crate) fn seen(&self) -> Vec<(Request, u16)> {
-        self.state.seen.lock().unwrap().clone()
+    pub fn seen(&self) -> Vec<(Request, u16)> {
+        self.state
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 async fn serve(mut stream: TcpStream, state: &State) -> Result<()> {
     let request = read_request(&mut stream).await?;
     let fault = if (state.aim)(&request) {
-        state.faults.lock().unwrap().pop_front()
+        state
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     } else {
         None
     };
-    let note = |status: u16| state.seen.lock().unwrap().push((request.clone(), status));
+    let note = |status: u16| {
+        state
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((request.clone(), status));
+    };
 
     match fault {
         Some(Fault::Answer(answer)) => {
@@ -384,21 +425,4 @@ fn chunks(mut bytes: &[u8]) -> Result<Vec<u8>> {
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
-}
-
-/// Waits until something listens there.
-pub(crate) async fn wait_for(address: SocketAddr) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
-    while TcpStream::connect(address).await.is_err() {
-        if tokio::time::Instant::now() > deadline {
-            bail!("nothing listens on {address}");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
-}
-
-/// A port of loopback that is free now.
-pub(crate) fn free_port() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
