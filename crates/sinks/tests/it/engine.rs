@@ -43,17 +43,9 @@ fn every_record_arrives_once_in_order_with_what_tells_it_apart() {
             .iter()
             .all(|batch| batch.len() <= 10)
     );
-    let cursor = Cursor::load(&trail.dir(), &named("siem")).unwrap();
+    let cursor = trail.cursor("siem");
     assert_eq!((cursor.next, cursor.delivered, cursor.dead), (60, 60, 0));
-    let last = trail
-        .leaves()
-        .into_iter()
-        .rev()
-        .find_map(|leaf| match leaf {
-            Leaf::Watermark { sink, next, .. } => Some((sink, next)),
-            _ => None,
-        });
-    assert_eq!(last, Some(("siem".to_owned(), 60)));
+    assert_eq!(trail.watermark("siem"), Some(60));
     let status = trail.status("siem").unwrap();
     assert_eq!((status.standing, status.lag()), (Standing::Stopped, 0));
     let metrics = trail.context.metrics.render();
@@ -154,7 +146,7 @@ fn a_poisoned_record_is_halved_down_to_the_dead_letter() {
         }
     }
     assert_eq!(named_by_leaves, 2);
-    let cursor = Cursor::load(&trail.dir(), &named("siem")).unwrap();
+    let cursor = trail.cursor("siem");
     assert_eq!((cursor.next, cursor.delivered, cursor.dead), (30, 28, 2));
     let metrics = trail.context.metrics.render();
     assert!(metrics.contains("sink_dead_letter_records_total{sink=\"siem\",kind=\"scripted\"} 2"));
@@ -294,7 +286,7 @@ fn answers_about_some_of_the_items_are_heeded_item_by_item() {
         .collect();
     let all: Vec<u64> = [11, 19, 21].into_iter().chain(30..40).collect();
     assert_eq!(dead, all, "what may be lost there is kept here");
-    let cursor = Cursor::load(&trail.dir(), &named("siem")).unwrap();
+    let cursor = trail.cursor("siem");
     assert_eq!((cursor.next, cursor.dead), (40, 13));
 }
 
@@ -379,11 +371,7 @@ fn checkpoints_travel_with_the_records() {
     let key = pgattest_ledger::SigningKey::from_seed(&[7; 32]).public_key();
     assert_eq!(note.verify(&key).unwrap().size, last.number);
     drop(kept);
-    assert_eq!(
-        Cursor::load(&trail.dir(), &named("siem")).unwrap().next,
-        5,
-        "a checkpoint is no record"
-    );
+    assert_eq!(trail.cursor("siem").next, 5, "a checkpoint is no record");
 }
 
 #[test]
@@ -423,11 +411,7 @@ fn a_sink_that_waits_for_an_hour_ends_at_once_when_told() {
     let running = trail.deliver_with("siem", sink.clone(), options);
     eventually("it waits", || sink.came.lock().unwrap().len() == 1);
     running.halt();
-    assert_eq!(
-        Cursor::load(&trail.dir(), &named("siem")).unwrap().next,
-        0,
-        "nothing is confirmed"
-    );
+    assert_eq!(trail.cursor("siem").next, 0, "nothing is confirmed");
 }
 
 #[test]

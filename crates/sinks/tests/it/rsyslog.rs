@@ -2,7 +2,7 @@
 
 use crate::support::{Running, Trail, config, eventually, named};
 use pgattest_sinks::config::Opener;
-use pgattest_sinks::engine::{Cursor, Standing, dead_letters};
+use pgattest_sinks::engine::{Standing, dead_letters};
 use pgattest_testkit::Authority;
 use pgattest_testkit::receivers::{Protocol, Rsyslog};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn relp(protocol: Protocol, more: &str) {
     let twice = receiver.numbers().len() as u64 - all;
     // At most the frames that had no answer yet when it was killed.
     assert!(twice <= 1_000, "{twice} came twice");
-    let cursor = Cursor::load(&trail.dir(), &named("siem")).unwrap();
+    let cursor = trail.cursor("siem");
     assert_eq!((cursor.next, cursor.dead), (all, 0));
 }
 
@@ -132,7 +132,7 @@ fn a_client_without_a_certificate_is_misconfigured_and_loses_nothing() {
         })
     });
     running.halt();
-    assert_eq!(Cursor::load(&trail.dir(), &named("siem")).unwrap().next, 0);
+    assert_eq!(trail.cursor("siem").next, 0);
     trail.drain("siem", config(&receiver.sink("syslog", "")));
     eventually("all have arrived", || receiver.different().len() == 10);
     assert!(

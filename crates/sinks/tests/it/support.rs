@@ -3,7 +3,7 @@
 use pgattest_ledger::SigningKey;
 use pgattest_parse::audit_log::{Format, TornReason};
 use pgattest_sinks::config::Opener;
-use pgattest_sinks::engine::Status;
+use pgattest_sinks::engine::{Cursor, Status};
 use pgattest_sinks::{
     Answer, Batch, Config, Delivery, Item, Limits, Name, OpenError, Options, Record, Sink, Task,
 };
@@ -114,6 +114,34 @@ impl Trail {
     pub(crate) fn leaves(&self) -> Vec<Leaf> {
         let reader = JournalReader::open(&self.dir()).unwrap();
         reader.leaves(0).map(|leaf| leaf.unwrap().1).collect()
+    }
+
+    /// The last watermark of a sink that became a leaf.
+    pub(crate) fn watermark(&self, name: &str) -> Option<u64> {
+        let leaves = self.leaves().into_iter().rev();
+        leaves
+            .filter_map(|leaf| match leaf {
+                Leaf::Watermark { sink, next, .. } if sink == name => Some(next),
+                _ => None,
+            })
+            .next()
+    }
+
+    /// The numbers and the reasons that leaves name as refused for good.
+    pub(crate) fn buried(&self) -> Vec<(Vec<u64>, String)> {
+        let leaves = self.leaves().into_iter();
+        leaves
+            .filter_map(|leaf| match leaf {
+                Leaf::DeadLetter {
+                    records, reason, ..
+                } => Some((records, reason)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn cursor(&self, name: &str) -> Cursor {
+        Cursor::load(&self.dir(), &named(name)).unwrap()
     }
 
     pub(crate) fn status(&self, name: &str) -> Option<Status> {

@@ -2,7 +2,7 @@
 
 use crate::tools::{Program, ending_with_us, free_port, listening, python_environment};
 use anyhow::{Context as _, Result};
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,39 +13,57 @@ pub struct Rotel {
     /// Where it takes OTLP over HTTP.
     pub address: SocketAddr,
     printed: PathBuf,
-    _program: Program,
+    program: Option<Program>,
 }
 
 impl Rotel {
     /// Starts it and waits until it listens. What it prints goes into `place`.
     pub async fn start(place: &Path) -> Result<Self> {
-        let (address, grpc) = (free_port()?, free_port()?);
-        let printed = place.join("rotel.log");
+        let mut rotel = Self {
+            address: free_port()?,
+            printed: place.join("rotel.log"),
+            program: None,
+        };
+        rotel.again().await?;
+        Ok(rotel)
+    }
+
+    /// Starts it again after [`Self::kill`], and waits until it listens.
+    pub async fn again(&mut self) -> Result<()> {
         let agent = std::fs::read_dir(python_environment("sinks-cloud")?.join("lib"))?
             .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/rotel/rotel-agent")))
             .find(|path| path.exists())
             .context("no rotel-agent: run script/bootstrap")?;
+        let printed = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.printed)?;
         let child = ending_with_us(&agent)
-            .args(["start", "--otlp-http-endpoint", &address.to_string()])
-            .args(["--otlp-grpc-endpoint", &grpc.to_string()])
+            .args(["start", "--otlp-http-endpoint", &self.address.to_string()])
+            .args(["--otlp-grpc-endpoint", &free_port()?.to_string()])
             .args(["--exporter", "blackhole"])
             .args(["--debug-log", "logs", "--debug-log-verbosity", "detailed"])
             .stdin(Stdio::null())
-            .stdout(File::create(&printed)?)
+            .stdout(printed)
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start rotel")?;
-        let program = Program(child);
-        listening(address).await?;
-        Ok(Self {
-            address,
-            printed,
-            _program: program,
-        })
+        self.program = Some(Program(child));
+        listening(self.address).await
     }
 
-    /// What it has printed so far.
-    pub fn printed(&self) -> Result<String> {
-        Ok(String::from_utf8_lossy(&std::fs::read(&self.printed)?).into_owned())
+    /// SIGKILL. What it has answered for and not printed yet is lost.
+    pub fn kill(&mut self) {
+        self.program = None;
+    }
+
+    /// The numbers (`pgattest.seq`) of what it has printed so far, in order, each as often as it came.
+    pub fn numbers(&self) -> Result<Vec<u64>> {
+        let printed = std::fs::read(&self.printed)?;
+        Ok(String::from_utf8_lossy(&printed)
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("-> pgattest.seq: Int("))
+            .filter_map(|rest| rest.strip_suffix(')')?.parse().ok())
+            .collect())
     }
 }

@@ -15,17 +15,17 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-fn config(brokers: &[String], more: &str) -> String {
+pub(super) fn config(brokers: &[String], more: &str) -> String {
     format!(
         "kind = \"kafka\"\nbrokers = {brokers:?}\ntopic = \"audit\"\ntimeout_seconds = 20\n{more}\n"
     )
 }
 
-fn read(cluster: &mut KafkaCluster) -> Result<Vec<Value>> {
+pub(super) fn read(cluster: &mut KafkaCluster) -> Result<Vec<Value>> {
     Ok(serde_json::from_str(&cluster.order("read")?)?)
 }
 
-fn number(message: &Value) -> u64 {
+pub(super) fn number(message: &Value) -> u64 {
     message["headers"]["seq"].as_str().unwrap().parse().unwrap()
 }
 

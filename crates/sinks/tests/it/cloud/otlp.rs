@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::time::Duration;
 
-fn config(front: &Front, more: &str) -> String {
+pub(super) fn config(front: &Front, more: &str) -> String {
     format!(
         "kind = \"otlp\"\nendpoint = \"{}\"\n{more}\n[headers]\nx-tenant = \"audit\"\n[http]\ntimeout_seconds = 1\n",
         front.url()
@@ -32,7 +32,7 @@ fn unpacked(request: &Request) -> Vec<u8> {
 }
 
 /// The log records of a request.
-fn log_records(request: &Request) -> Vec<LogRecord> {
+pub(super) fn log_records(request: &Request) -> Vec<LogRecord> {
     ExportLogsServiceRequest::decode(unpacked(request).as_slice())
         .unwrap()
         .resource_logs
@@ -50,22 +50,18 @@ fn said(record: &LogRecord, name: &str) -> Option<Value> {
         .and_then(|attribute| attribute.value.clone()?.value)
 }
 
-fn number(record: &LogRecord) -> u64 {
+pub(super) fn number(record: &LogRecord) -> u64 {
     match said(record, "pgattest.seq") {
         Some(Value::IntValue(number)) => u64::try_from(number).unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-/// The numbers that rotel printed, once there are as many as that.
-async fn printed(rotel: &Rotel, count: usize) -> Result<BTreeSet<u64>> {
+/// The numbers that rotel has printed, once there are as many different ones.
+pub(super) async fn printed(rotel: &Rotel, count: usize) -> Result<BTreeSet<u64>> {
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
-        let numbers = set(rotel
-            .printed()?
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("-> pgattest.seq: Int("))
-            .filter_map(|rest| rest.strip_suffix(')')?.parse().ok()));
+        let numbers = set(rotel.numbers()?);
         if numbers.len() >= count {
             return Ok(numbers);
         }
@@ -74,6 +70,17 @@ async fn printed(rotel: &Rotel, count: usize) -> Result<BTreeSet<u64>> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A success that rejects so many.
+pub(super) fn rejects(records: i64) -> Vec<u8> {
+    let answer = ExportLogsServiceResponse {
+        partial_success: Some(ExportLogsPartialSuccess {
+            rejected_log_records: records,
+            error_message: "too old".into(),
+        }),
+    };
+    answer.encode_to_vec()
 }
 
 fn records(count: u64) -> Vec<Record> {
@@ -121,15 +128,7 @@ async fn everything_arrives_through_every_fault() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partial_success_is_a_loss_that_nobody_hides() -> Result<()> {
-    let partial = |_: &Request| {
-        let answer = ExportLogsServiceResponse {
-            partial_success: Some(ExportLogsPartialSuccess {
-                rejected_log_records: 3,
-                error_message: "too old".into(),
-            }),
-        };
-        Some(Answer::new(200, answer.encode_to_vec()))
-    };
+    let partial = |_: &Request| Some(Answer::new(200, rejects(3)));
     let front = Front::start(None, partial, |_, _| (), |_| true).await?;
     let mut sink = open(&config(&front, "")).await?;
     let outcome = deliver(sink.as_mut(), records(10)).await?;
