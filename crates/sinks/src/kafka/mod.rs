@@ -80,8 +80,10 @@ pub enum Mechanism {
     /// The password in clear: only over TLS.
     Plain,
     /// SCRAM-SHA-256.
+    #[serde(rename = "scram-sha-256")]
     ScramSha256,
     /// SCRAM-SHA-512.
+    #[serde(rename = "scram-sha-512")]
     ScramSha512,
 }
 

@@ -8,6 +8,7 @@
 
 mod cloud;
 mod datadog;
+mod docs;
 mod engine;
 mod kill;
 mod official;

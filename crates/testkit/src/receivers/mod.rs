@@ -6,7 +6,7 @@ mod rotel;
 mod rsyslog;
 mod vault;
 
-pub use kafka::KafkaCluster;
+pub use kafka::{KafkaCluster, KafkaGate};
 pub use rotel::Rotel;
 pub use rsyslog::{Protocol, Rsyslog};
 pub use vault::{Vault, Version, correct_versioning};

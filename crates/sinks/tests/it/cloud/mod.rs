@@ -7,4 +7,5 @@ mod kafka;
 mod kms;
 mod otlp;
 mod s3;
+mod sasl;
 mod whole;
