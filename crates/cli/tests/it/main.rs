@@ -38,6 +38,7 @@ mod trail_keys;
 mod trail_operate;
 mod trail_rows;
 mod trail_run;
+mod trail_sinks;
 mod trail_unused;
 mod validators;
 mod waivers;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Exit codes: 0 every sink delivers and has no dead letters, 1 one does not or has some, 2 it could not be looked at."
+    after_help = "Exit codes: 0 every sink has what is sealed or is on its way to it, 1 one is stopped behind, fails or has dead letters (`to do` says what helps), 2 it could not be looked at."
 )]
 pub(crate) struct TrailSinksArgs {
     /// The journal's folder

@@ -1,16 +1,16 @@
 //! `pgattest trail sinks`: how far each sink is, a trial, dead letters once more.
 
+mod shown;
+
 use super::place::Place;
-use crate::args::{SinksFormat, TrailSinksArgs};
+use crate::args::TrailSinksArgs;
 use crate::failure::{Doing, Failure, fail};
 use crate::printer::Printer;
 use crate::trail_file::TrailFile;
 use crate::{CLEAN, FOUND};
 use pgattest_model::ident::visible;
-use pgattest_sinks::engine::{Known, Standing, by_hand, known};
+use pgattest_sinks::engine::by_hand;
 use pgattest_sinks::{Answer, Config, Name};
-use pgattest_trail::JournalReader;
-use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -28,12 +28,8 @@ pub(crate) fn run(arguments: &TrailSinksArgs, printer: &Printer) -> Result<u8, F
         .file()
         .map(|file| file.sink.keys().cloned().collect())
         .unwrap_or_default();
-    list(
-        &place.reader(named)?,
-        &configured,
-        arguments.format,
-        printer,
-    )
+    let reader = place.reader(named)?;
+    shown::list(&reader, &configured, arguments.format, printer)
 }
 
 fn wanted<'a>(name: &str, configuration: &'a TrailFile) -> Result<(&'a Name, &'a Config), Failure> {
@@ -119,131 +115,4 @@ fn said(answer: &Answer) -> String {
         Answer::Again { reason, .. } => format!("not now: {reason}"),
         Answer::Misconfigured { reason } => format!("to be put right: {reason}"),
     }
-}
-
-fn list(
-    reader: &JournalReader,
-    configured: &[Name],
-    format: SinksFormat,
-    printer: &Printer,
-) -> Result<u8, Failure> {
-    let end = reader.next_record()?;
-    let mut sinks = known(reader.dir(), configured)
-        .doing(|| "what the sinks have written could not be read".into())?;
-    for sink in &mut sinks {
-        if let Some(status) = &mut sink.status {
-            status.end = status.end.max(end);
-        }
-    }
-    let text = match format {
-        SinksFormat::Text => text(&sinks, end),
-        SinksFormat::Json => json(&sinks, end),
-    };
-    printer.result(&text)?;
-    if sinks.is_empty() {
-        printer.note("no sink is configured or was ever run");
-    }
-    let well = sinks.iter().all(is_well);
-    Ok(if well { CLEAN } else { FOUND })
-}
-
-fn is_well(sink: &Known) -> bool {
-    let delivers = match &sink.status {
-        Some(status) => !matches!(
-            status.standing,
-            Standing::Retrying | Standing::Misconfigured | Standing::Blocked
-        ),
-        None => false,
-    };
-    delivers && sink.dead.0 == 0 && sink.cursor.is_ok()
-}
-
-fn text(sinks: &[Known], end: u64) -> String {
-    let now = jiff::Timestamp::now().as_millisecond();
-    let mut text = String::new();
-    for sink in sinks {
-        let (kind, standing) = sink.status.as_ref().map_or(("?", "never ran"), |status| {
-            (status.kind.as_str(), status.standing.name())
-        });
-        let _ = writeln!(text, "{}  {}  {standing}", sink.name, visible(kind));
-        if let Some(status) = sink
-            .status
-            .as_ref()
-            .filter(|status| !status.place.is_empty())
-        {
-            let _ = writeln!(text, "  to          {}", visible(&status.place));
-        }
-        match &sink.cursor {
-            Ok(cursor) => {
-                let behind = end.saturating_sub(cursor.next);
-                let since = sink
-                    .status
-                    .as_ref()
-                    .map_or(0, |status| status.lag_seconds(now));
-                let _ = writeln!(
-                    text,
-                    "  confirmed   {} records, up to {} of {end}",
-                    cursor.delivered, cursor.next
-                );
-                if behind > 0 {
-                    let _ = writeln!(text, "  behind      {behind} records, {since} s");
-                }
-            }
-            Err(error) => {
-                let _ = writeln!(text, "  cursor      {}", visible(error));
-            }
-        }
-        if sink.dead.0 > 0 {
-            let _ = writeln!(
-                text,
-                "  refused     {} records in {} dead letters: `--redeliver {}` sends them again",
-                sink.dead.1, sink.dead.0, sink.name
-            );
-        }
-        let Some(status) = &sink.status else { continue };
-        if status.skipped > 0 {
-            let _ = writeln!(
-                text,
-                "  never had   {} records: pruned or damaged before they were delivered",
-                status.skipped
-            );
-        }
-        if let Some(error) = &status.last_error {
-            let at = pgattest_sinks::record::rfc3339(error.at);
-            let _ = writeln!(text, "  last error  {at}  {}", visible(&error.reason));
-        }
-    }
-    text
-}
-
-fn json(sinks: &[Known], end: u64) -> String {
-    let now = jiff::Timestamp::now().as_millisecond();
-    let sinks: Vec<_> = sinks
-        .iter()
-        .map(|sink| {
-            let cursor = sink.cursor.as_ref().ok();
-            json!({
-                "name": sink.name.as_str(),
-                "kind": sink.status.as_ref().map(|status| &status.kind),
-                "place": sink.status.as_ref().map(|status| &status.place),
-                "standing": sink.status.as_ref().map(|status| status.standing.name()),
-                "next": cursor.map(|cursor| cursor.next),
-                "delivered": cursor.map(|cursor| cursor.delivered),
-                "behind_records": cursor.map(|cursor| end.saturating_sub(cursor.next)),
-                "behind_seconds": sink.status.as_ref().map(|status| status.lag_seconds(now)),
-                "attempts": sink.status.as_ref().map(|status| status.attempts),
-                "skipped": sink.status.as_ref().map(|status| status.skipped),
-                "dead_letters": sink.dead.0,
-                "dead_records": sink.dead.1,
-                "last_error": sink.status.as_ref().and_then(|status| status.last_error.as_ref()),
-                "cursor_error": sink.cursor.as_ref().err(),
-            })
-        })
-        .collect();
-    let document = json!({
-        "schema": "pgattest.trail-sinks/1",
-        "records": end,
-        "sinks": sinks,
-    });
-    format!("{document:#}\n")
 }
