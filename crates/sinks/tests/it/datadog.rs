@@ -1,15 +1,12 @@
 //! Datadog Logs, against a stub of its documented contract.
 
 use crate::stub::datadog::{Datadog, KEY};
-use crate::stub::front::{Fault, Front};
 use crate::support::{Trail, config, csv, eventually, named, quick};
 use pgattest_sinks::Config;
 use pgattest_sinks::engine::{Options, Standing, dead_letters};
-use pgattest_testkit::Authority;
 use pgattest_trail::PieceKind;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A sink to this address, with this key.
@@ -127,54 +124,6 @@ fn retry_after_is_heeded() {
     trail.drain("other", sink(&trail, &http(other.server.address), KEY, ""));
     assert_eq!(stub.intake.lock().unwrap().requests, 1);
     running.halt();
-}
-
-#[test]
-fn a_broken_way_costs_duplicates_never_records() {
-    let authority = Authority::new("datadog").unwrap();
-    let issued = authority.issue_server(&["localhost"]).unwrap();
-    let trail = Trail::new();
-    let ca = trail.place.path().join("ca.pem");
-    std::fs::write(&ca, authority.pem()).unwrap();
-    let stub = Datadog::start();
-    let front = Front::start(stub.server.address, Some(server(&issued)));
-    let faults = [
-        Fault::Reset,
-        Fault::AnswerLost,
-        Fault::HalfAnswer,
-        Fault::Silence,
-    ];
-    front.inject(&faults);
-    trail.many(30, 30);
-    let more = format!(
-        "[http]\ntimeout_seconds = 1\n[http.tls]\nca_file = \"{}\"",
-        ca.display()
-    );
-    let url = format!("https://localhost:{}", front.address.port());
-    trail.drain("dd", sink(&trail, &url, KEY, &more));
-    assert_eq!(front.pending(), 0);
-    let numbers = stub.numbers();
-    let different: BTreeSet<u64> = numbers.iter().copied().collect();
-    assert_eq!(different, (0..30).collect());
-    assert_eq!(numbers.len(), 90, "two answers were lost on their way");
-}
-
-/// The server side of TLS.
-fn server(issued: &pgattest_testkit::Issued) -> Arc<rustls::ServerConfig> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let chain = CertificateDer::pem_slice_iter(issued.certificate.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .unwrap();
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    Arc::new(config)
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "an answer of a stub is one of axum's"
 )]
 
+mod broken;
 mod cloud;
 mod datadog;
 mod docs;

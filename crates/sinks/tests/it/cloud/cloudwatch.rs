@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const MINUTE: i64 = 60 * 1000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-pub(super) fn config(amazon: &Amazon, group: &str) -> String {
+pub(crate) fn config(amazon: &Amazon, group: &str) -> String {
     format!(
         "kind = \"cloudwatch\"\ngroup = \"{group}\"\nstream = \"prod\"\ncreate_group = true\nretention_days = 365\n{}",
         amazon.options()
@@ -19,7 +19,7 @@ pub(super) fn config(amazon: &Amazon, group: &str) -> String {
 }
 
 /// Every message of a stream, as JSON.
-pub(super) async fn messages(amazon: &Amazon, group: &str) -> Result<Vec<Value>> {
+pub(crate) async fn messages(amazon: &Amazon, group: &str) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     let mut token: Option<String> = None;
     loop {
@@ -43,7 +43,7 @@ pub(super) async fn messages(amazon: &Amazon, group: &str) -> Result<Vec<Value>>
     }
 }
 
-pub(super) fn numbers(messages: &[Value]) -> BTreeSet<u64> {
+pub(crate) fn numbers(messages: &[Value]) -> BTreeSet<u64> {
     set(messages
         .iter()
         .filter_map(|message| message["seq"].as_u64()))

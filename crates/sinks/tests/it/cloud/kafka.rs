@@ -15,17 +15,17 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-pub(super) fn config(brokers: &[String], more: &str) -> String {
+pub(crate) fn config(brokers: &[String], more: &str) -> String {
     format!(
         "kind = \"kafka\"\nbrokers = {brokers:?}\ntopic = \"audit\"\ntimeout_seconds = 20\n{more}\n"
     )
 }
 
-pub(super) fn read(cluster: &mut KafkaCluster) -> Result<Vec<Value>> {
+pub(crate) fn read(cluster: &mut KafkaCluster) -> Result<Vec<Value>> {
     Ok(serde_json::from_str(&cluster.order("read")?)?)
 }
 
-pub(super) fn number(message: &Value) -> u64 {
+pub(crate) fn number(message: &Value) -> u64 {
     message["headers"]["seq"].as_str().unwrap().parse().unwrap()
 }
 

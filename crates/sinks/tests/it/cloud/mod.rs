@@ -1,11 +1,11 @@
 //! CloudWatch Logs, S3, OpenTelemetry and Kafka, against receivers that other people wrote.
 
-mod aws;
-mod cloudwatch;
+pub(crate) mod aws;
+pub(crate) mod cloudwatch;
 mod drive;
-mod kafka;
+pub(crate) mod kafka;
 mod kms;
 mod otlp;
-mod s3;
+pub(crate) mod s3;
 mod sasl;
 mod whole;

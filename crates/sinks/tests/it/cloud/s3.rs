@@ -14,14 +14,14 @@ use pgattest_trail::{Block, Leaf, Piece, PieceKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) fn config(amazon: &Amazon, bucket: &str, lock: &str) -> String {
+pub(crate) fn config(amazon: &Amazon, bucket: &str, lock: &str) -> String {
     format!(
         "kind = \"s3\"\nbucket = \"{bucket}\"\nprefix = \"audit/\"\nlock = \"{lock}\"\nretention_days = 400\npath_style = true\n{}",
         amazon.options()
     )
 }
 
-pub(super) async fn make_bucket(amazon: &Amazon, name: &str) -> Result<()> {
+pub(crate) async fn make_bucket(amazon: &Amazon, name: &str) -> Result<()> {
     let locked = [("x-amz-bucket-object-lock-enabled", "true")];
     amazon.s3("PUT", &format!("/{name}"), &locked, "").await?;
     Ok(())
@@ -90,7 +90,7 @@ fn blocks(seed: u8, texts: &[&[&str]]) -> Result<Vec<Batch>> {
 }
 
 /// Objects of a bucket with their contents.
-pub(super) async fn objects(amazon: &Amazon, bucket: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) async fn objects(amazon: &Amazon, bucket: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let listed = amazon
         .s3(
             "GET",

@@ -19,9 +19,10 @@ async fn drain(trail: &Trail, name: &str, text: &str) {
     tokio::task::yield_now().await;
 }
 
-fn faults() -> [Fault; 6] {
+fn faults() -> [Fault; 7] {
     [
         Fault::Answer(Answer::new(503, "")),
+        Fault::Answer(Answer::new(500, "")),
         Fault::Reset,
         Fault::ResetAfter,
         Fault::Silence,
@@ -178,7 +179,6 @@ async fn otlp_gets_every_record_and_what_the_receiver_rejects_is_kept() -> Resul
     trail.many(300, 40);
     front.fail(faults());
     front.fail([
-        Fault::Answer(Answer::new(500, "")),
         Fault::Answer(Answer::new(502, "")),
         Fault::Answer(Answer::new(504, "")),
     ]);
