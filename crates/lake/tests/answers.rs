@@ -12,7 +12,7 @@ use pgattest_lake::{Format, answer};
 use pgattest_ledger::SigningKey;
 use pgattest_parse::audit_log::Format as Form;
 use pgattest_trail::block::FileId;
-use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, Piece, PieceKind};
+use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -39,29 +39,8 @@ fn archive(folder: &Path) {
     let (dir, root) = (folder.join("journal"), folder.join("archive"));
     let key = SigningKey::from_seed(&[7; 32]);
     let mut journal = Journal::open(&dir, key, JournalOptions::default()).unwrap();
-    let bytes = RECORDS.concat().into_bytes();
-    let block = Block {
-        file: FileId {
-            name: "postgresql.csv".to_owned(),
-            device: 1,
-            inode: 2,
-            fingerprint: "00".repeat(32),
-            fingerprint_length: 32,
-        },
-        offset: 0,
-        source_length: u64::try_from(bytes.len()).unwrap(),
-        format: Form::Csvlog { columns: 26 },
-        bytes,
-        pieces: RECORDS
-            .iter()
-            .map(|text| Piece {
-                length: u32::try_from(text.len()).unwrap(),
-                kind: PieceKind::Record,
-                original: None,
-            })
-            .collect(),
-        times: Some((1_767_268_800_000, 1_767_355_201_000)),
-    };
+    let file = FileId::new("postgresql.csv", 1, 2, b"");
+    let block = Block::of_records(file, 0, Form::Csvlog { columns: 26 }, RECORDS);
     journal.append(&block).unwrap();
     journal.commit().unwrap();
     catch_up(

@@ -112,8 +112,7 @@ impl Config {
                 .as_deref()
                 .map_or_else(|| config.site.clone(), host),
             Self::SplunkHec(config) => host(&config.url),
-            Self::Syslog(config) => config.address.clone(),
-            Self::Relp(config) => config.address.clone(),
+            Self::Syslog(config) | Self::Relp(config) => config.address.clone(),
             Self::Cloudwatch(config) => format!("group {}, stream {}", config.group, config.stream),
             Self::S3(config) => format!("s3://{}/{}", config.bucket, config.prefix),
             Self::Otlp(config) => host(&config.endpoint),

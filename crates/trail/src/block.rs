@@ -1,10 +1,12 @@
 //! A block: a run of pieces of one log file, as they stood there.
 
 pub mod sidecar;
+pub(crate) mod times;
 
 use pgattest_ledger::Hash;
 use pgattest_parse::audit_log::TornReason;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// A log file, as the operating system knows it.
 ///
@@ -24,6 +26,24 @@ pub struct FileId {
     pub fingerprint: String,
     /// How many bytes the fingerprint covers.
     pub fingerprint_length: u32,
+}
+
+impl FileId {
+    /// The file of this name and these numbers, told from others by its first bytes.
+    pub fn new(name: impl Into<String>, device: u64, inode: u64, head: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            device,
+            inode,
+            fingerprint: Self::fingerprint(head),
+            fingerprint_length: u32::try_from(head.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The fingerprint of a file's first bytes, hexadecimal.
+    pub(crate) fn fingerprint(head: &[u8]) -> String {
+        hex::encode(Sha256::digest(head))
+    }
 }
 
 /// What a piece is.
@@ -67,8 +87,62 @@ pub struct Block {
 }
 
 impl Block {
+    /// Whole records as they stand in a file from this place on, with nothing taken out. For whoever has records and no collector; when
+    /// they were logged is read from them.
+    pub fn of_records<R: AsRef<[u8]>>(
+        file: FileId,
+        offset: u64,
+        format: pgattest_parse::audit_log::Format,
+        records: impl IntoIterator<Item = R>,
+    ) -> Self {
+        let records = records.into_iter();
+        Self::of_pieces(
+            file,
+            offset,
+            format,
+            records.map(|it| (PieceKind::Record, it)),
+        )
+    }
+
+    /// [`Self::of_records`] of pieces some of which may be torn.
+    pub fn of_pieces<R: AsRef<[u8]>>(
+        file: FileId,
+        offset: u64,
+        format: pgattest_parse::audit_log::Format,
+        pieces: impl IntoIterator<Item = (PieceKind, R)>,
+    ) -> Self {
+        let mut bytes = Vec::new();
+        let pieces = pieces
+            .into_iter()
+            .map(|(kind, piece)| {
+                let piece = piece.as_ref();
+                bytes.extend_from_slice(piece);
+                Piece {
+                    length: u32::try_from(piece.len()).unwrap_or(u32::MAX),
+                    kind,
+                    original: None,
+                }
+            })
+            .collect();
+        let mut block = Self {
+            file,
+            offset,
+            source_length: bytes.len() as u64,
+            format,
+            bytes,
+            pieces,
+            times: None,
+        };
+        let records = block
+            .iter()
+            .filter(|(piece, _)| piece.kind == PieceKind::Record)
+            .map(|(_, bytes)| bytes);
+        block.times = times::of(&block.format, records);
+        block
+    }
+
     /// Each piece with its bytes.
-    pub fn iter(&self) -> impl Iterator<Item = (Piece, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (Piece, &[u8])> + Clone {
         let mut rest = self.bytes.as_slice();
         self.pieces.iter().map(move |piece| {
             let at = usize::try_from(piece.length)
@@ -107,5 +181,36 @@ mod decimal {
         } else {
             Err(serde::de::Error::custom("a number with a second spelling"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, FileId, PieceKind};
+    use pgattest_parse::audit_log::{Format, TornReason};
+
+    #[test]
+    fn a_block_of_pieces_is_their_bytes_and_knows_the_times_of_its_records() {
+        let record = |second: u32| {
+            format!(
+                "2026-11-23 06:43:{second:02}.000 UTC,\"app\",\"shop\",7,\"10.0.0.1:5000\",6b03e095.7,1,\"SELECT\",2026-11-23 06:43:00 UTC,3/4,0,LOG,00000,\"x\",,,,,,,,,\"psql\",\"client backend\",,7\n"
+            )
+            .into_bytes()
+        };
+        let torn = b"2026-11-23 06:43:59.000 UTC,half".to_vec();
+        let file = FileId::new("a.csv", 1, 2, b"2026");
+        assert_eq!(file.fingerprint_length, 4);
+        let pieces = [
+            (PieceKind::Record, record(30)),
+            (PieceKind::Torn(TornReason::Glued), torn.clone()),
+            (PieceKind::Record, record(20)),
+        ];
+        let block = Block::of_pieces(file, 7, Format::Csvlog { columns: 26 }, pieces);
+        assert_eq!(block.source_length, block.bytes.len() as u64);
+        let again: Vec<_> = block.iter().map(|(piece, it)| (piece.kind, it)).collect();
+        assert_eq!(again[1], (PieceKind::Torn(TornReason::Glued), &torn[..]));
+        assert_eq!(again[2].1, record(20));
+        // What is torn has no time.
+        assert_eq!(block.times, Some((1_795_416_200_000, 1_795_416_210_000)));
     }
 }

@@ -406,13 +406,7 @@ impl Cuts {
             .filter_map(|it| usize::try_from(*it).ok())
             .sum();
         let bytes = self.log.get(*begin..begin + length)?.to_vec();
-        let file = FileId {
-            name: "postgresql.csv".to_owned(),
-            device: 1,
-            inode: 1,
-            fingerprint: String::new(),
-            fingerprint_length: 0,
-        };
+        let file = FileId::new("postgresql.csv", 1, 1, b"");
         let number = u64::try_from(index).ok()?;
         let time = i64::try_from(BEGIN).ok()?;
         Some(Sealed {

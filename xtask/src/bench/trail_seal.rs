@@ -158,13 +158,7 @@ fn parts(log: &[u8], records: usize, path: &Path) -> Result<Parts> {
         let (bytes, after) = rest.split_at(length);
         rest = after;
         let block = Block {
-            file: FileId {
-                name: "-".to_owned(),
-                device: 0,
-                inode: 0,
-                fingerprint: String::new(),
-                fingerprint_length: 0,
-            },
+            file: FileId::new("-", 0, 0, b""),
             offset: 0,
             source_length: length as u64,
             format: FORMAT,

@@ -10,7 +10,7 @@ use pgattest_parse::audit_log::redact::redact;
 use pgattest_parse::audit_log::{Cut, Format, Splitter};
 use pgattest_trail::block::FileId;
 use pgattest_trail::leaf::{Told, ToldSink};
-use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind, inbox};
+use pgattest_trail::{Block, Journal, JournalOptions, Leaf, inbox};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,44 +80,27 @@ fn collect(logs: &Path, dir: &Path, journal: &mut Journal, redacts: bool) {
         if path.extension().is_none_or(|ending| ending != "csv") {
             continue;
         }
-        let file = FileId {
-            name: path.display().to_string(),
-            device: 1,
-            inode: 1,
-            fingerprint: "0".repeat(64),
-            fingerprint_length: 0,
-        };
+        let file = FileId::new(path.display().to_string(), 1, 1, b"");
         let offset = journal.sealed(&file).unwrap_or_default();
         let bytes = std::fs::read(&path).unwrap();
         let new = &bytes[usize::try_from(offset).unwrap()..];
         let mut splitter = Splitter::new(format.clone());
-        let (mut at, mut out, mut pieces) = (0, Vec::new(), Vec::new());
+        let (mut at, mut records) = (0, Vec::new());
         while let Cut::Record(length) | Cut::Torn(length, _) = splitter.next(&new[at..], false) {
             let raw = &new[at..at + length];
-            let kept = if redacts {
+            records.push(if redacts {
                 redact(&format, raw).0
             } else {
                 raw.into()
-            };
-            pieces.push(Piece {
-                length: u32::try_from(kept.len()).unwrap(),
-                kind: PieceKind::Record,
-                original: None,
             });
-            out.extend_from_slice(&kept);
             at += length;
         }
-        if pieces.is_empty() {
+        if records.is_empty() {
             continue;
         }
         let block = Block {
-            file,
-            offset,
             source_length: at as u64,
-            format: format.clone(),
-            bytes: out,
-            pieces,
-            times: None,
+            ..Block::of_records(file, offset, format.clone(), records)
         };
         journal.append(&block).unwrap();
         let next = journal.next_record();

@@ -8,7 +8,7 @@
 use pgattest_evidence::KeyStore;
 use pgattest_parse::audit_log::Format;
 use pgattest_trail::block::FileId;
-use pgattest_trail::{Block, Journal, JournalOptions, Piece, PieceKind};
+use pgattest_trail::{Block, Journal, JournalOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -33,29 +33,8 @@ impl Place {
             .key;
         let mut journal =
             Journal::open(&place.path("journal"), key, JournalOptions::default()).unwrap();
-        let bytes = STATEMENTS.concat().into_bytes();
-        let block = Block {
-            file: FileId {
-                name: "postgresql.csv".to_owned(),
-                device: 1,
-                inode: 2,
-                fingerprint: "00".repeat(32),
-                fingerprint_length: 32,
-            },
-            offset: 0,
-            source_length: u64::try_from(bytes.len()).unwrap(),
-            format: Format::Csvlog { columns: 26 },
-            bytes,
-            pieces: STATEMENTS
-                .iter()
-                .map(|text| Piece {
-                    length: u32::try_from(text.len()).unwrap(),
-                    kind: PieceKind::Record,
-                    original: None,
-                })
-                .collect(),
-            times: Some((1_767_268_800_000, 1_767_355_201_000)),
-        };
+        let file = FileId::new("postgresql.csv", 1, 2, b"");
+        let block = Block::of_records(file, 0, Format::Csvlog { columns: 26 }, STATEMENTS);
         journal.append(&block).unwrap();
         journal.commit().unwrap();
         place

@@ -4,7 +4,7 @@ use crate::trail_desk::{TrailDesk, wait};
 use pgattest_evidence::KeyStore;
 use pgattest_parse::audit_log::Format;
 use pgattest_trail::block::FileId;
-use pgattest_trail::{Block, Journal, JournalOptions, Leaf, Piece, PieceKind};
+use pgattest_trail::{Block, Journal, JournalOptions, Leaf};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -439,27 +439,10 @@ fn three_segments(desk: &TrailDesk) {
     for number in 0..3 {
         let bytes = crate::trail_desk::line("6b03e095.1", number + 1, SELECT).into_bytes();
         let length = bytes.len() as u64;
-        journal
-            .append(&Block {
-                file: FileId {
-                    name: "/old/postgresql.csv".to_owned(),
-                    device: 1,
-                    inode: 2,
-                    fingerprint: "00".repeat(32),
-                    fingerprint_length: 32,
-                },
-                offset: length * number as u64,
-                source_length: length,
-                format: Format::Csvlog { columns: 26 },
-                pieces: vec![Piece {
-                    length: u32::try_from(length).unwrap(),
-                    kind: PieceKind::Record,
-                    original: None,
-                }],
-                bytes,
-                times: None,
-            })
-            .unwrap();
+        let file = FileId::new("/old/postgresql.csv", 1, 2, b"");
+        let offset = length * number as u64;
+        let block = Block::of_records(file, offset, Format::Csvlog { columns: 26 }, [bytes]);
+        journal.append(&block).unwrap();
     }
     journal.commit().unwrap();
 }

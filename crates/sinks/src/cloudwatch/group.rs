@@ -40,24 +40,25 @@ pub(super) fn time(item: &Item) -> i64 {
     item.record.at().max(0)
 }
 
+/// Items of these times.
+#[cfg(test)]
+pub(super) fn items(times: &[i64]) -> Vec<Item> {
+    (0..)
+        .zip(times)
+        .map(|(number, &at)| {
+            let mut record = crate::record::sample(number, "x");
+            record.logged_at = Some(at);
+            Item {
+                record,
+                encoded: Vec::new(),
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample;
-
-    fn items(times: &[i64]) -> Vec<Item> {
-        (0..)
-            .zip(times)
-            .map(|(number, &at)| {
-                let mut record = sample(number, "x");
-                record.logged_at = Some(at);
-                Item {
-                    record,
-                    encoded: Vec::new(),
-                }
-            })
-            .collect()
-    }
 
     #[test]
     fn equal_times_keep_their_order() {

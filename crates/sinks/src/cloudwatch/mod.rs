@@ -265,26 +265,11 @@ fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample;
-
-    fn items(times: &[i64]) -> Vec<Item> {
-        (0..)
-            .zip(times)
-            .map(|(number, &at)| {
-                let mut record = sample(number, "x");
-                record.logged_at = Some(at);
-                Item {
-                    record,
-                    encoded: Vec::new(),
-                }
-            })
-            .collect()
-    }
 
     #[test]
     fn refused_places_are_of_the_sorted_request_and_become_indexes_of_the_batch() {
         let now = 1000 * DAY;
-        let items = items(&[now, now - 15 * DAY, now + DAY / 2, now - 16 * DAY, now - 1]);
+        let items = group::items(&[now, now - 15 * DAY, now + DAY / 2, now - 16 * DAY, now - 1]);
         let order = group::chronological(&items, 0..5);
         assert_eq!(order, [3, 1, 4, 0, 2]);
         let said = RejectedLogEventsInfo::builder()

@@ -6,31 +6,13 @@ use crate::record::{Batch, Record};
 use crate::sink::{Answer, Limits, OpenError, Sink, Task};
 use crate::syslog::connection::Target;
 use crate::syslog::message::{LEAST, Style};
-use crate::tls::TlsOptions;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use session::Session;
 
-/// Configuration.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The receiver, `host:port`. rsyslog's examples use port 2514, or 20514.
-    pub address: String,
-    /// TLS; on unless `plain` says otherwise.
-    #[serde(default)]
-    pub tls: TlsOptions,
-    /// No TLS: for a receiver on the same machine.
-    #[serde(default)]
-    pub plain: bool,
-    /// How messages look.
-    #[serde(default)]
-    pub message: Style,
-}
+pub use crate::syslog::Config;
 
 pub(crate) fn open(config: &Config) -> Result<Box<dyn Sink>, OpenError> {
     Ok(Box::new(Relp {
-        target: Target::new(&config.address, (!config.plain).then_some(&config.tls))?,
+        target: config.target()?,
         style: config.message.clone(),
         session: None,
     }))

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
-/// Configuration.
+/// Configuration: of `syslog` and of `relp`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The receiver, `host:port`. The port of syslog over TLS is 6514.
+    /// The receiver, `host:port`. The port of syslog over TLS is 6514; for RELP rsyslog's examples use 2514, or 20514.
     pub address: String,
     /// TLS; on unless `plain` says otherwise.
     #[serde(default)]
@@ -34,9 +34,16 @@ pub struct Config {
     pub message: Style,
 }
 
+impl Config {
+    /// Whom to connect to, and how.
+    pub(crate) fn target(&self) -> Result<Target, OpenError> {
+        Target::new(&self.address, (!self.plain).then_some(&self.tls))
+    }
+}
+
 pub(crate) fn open(config: &Config) -> Result<Box<dyn Sink>, OpenError> {
     Ok(Box::new(Syslog {
-        target: Target::new(&config.address, (!config.plain).then_some(&config.tls))?,
+        target: config.target()?,
         style: config.message.clone(),
         connection: None,
     }))

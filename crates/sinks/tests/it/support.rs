@@ -11,7 +11,7 @@ use pgattest_trail::block::FileId;
 use pgattest_trail::operate::{
     Context, Head, Leaves, Metrics, Phase, Stop, Task as _, TaskError, Teller,
 };
-use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, Piece, PieceKind};
+use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, PieceKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -54,30 +54,10 @@ impl Trail {
 
     /// Seals a block of these pieces.
     pub(crate) fn seal(&self, pieces: &[(PieceKind, Vec<u8>)]) {
-        let bytes: Vec<u8> = pieces.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         let mut offset = self.offset.lock().unwrap();
-        let block = Block {
-            file: FileId {
-                name: "/var/log/postgresql/postgresql.csv".into(),
-                device: 1,
-                inode: 2,
-                fingerprint: "00".repeat(32),
-                fingerprint_length: 256,
-            },
-            offset: *offset,
-            source_length: bytes.len() as u64,
-            format: Format::Csvlog { columns: 26 },
-            pieces: pieces
-                .iter()
-                .map(|(kind, bytes)| Piece {
-                    length: u32::try_from(bytes.len()).unwrap(),
-                    kind: *kind,
-                    original: None,
-                })
-                .collect(),
-            times: None,
-            bytes,
-        };
+        let file = FileId::new("/var/log/postgresql/postgresql.csv", 1, 2, b"");
+        let pieces = pieces.iter().map(|(kind, bytes)| (*kind, bytes));
+        let block = Block::of_pieces(file, *offset, Format::Csvlog { columns: 26 }, pieces);
         *offset += block.source_length;
         let mut journal = self.journal.lock().unwrap();
         journal.append(&block).unwrap();
@@ -118,13 +98,11 @@ impl Trail {
 
     /// The last watermark of a sink that became a leaf.
     pub(crate) fn watermark(&self, name: &str) -> Option<u64> {
-        let leaves = self.leaves().into_iter().rev();
-        leaves
-            .filter_map(|leaf| match leaf {
-                Leaf::Watermark { sink, next, .. } if sink == name => Some(next),
-                _ => None,
-            })
-            .next()
+        let mut leaves = self.leaves().into_iter().rev();
+        leaves.find_map(|leaf| match leaf {
+            Leaf::Watermark { sink, next, .. } if sink == name => Some(next),
+            _ => None,
+        })
     }
 
     /// The numbers and the reasons that leaves name as refused for good.

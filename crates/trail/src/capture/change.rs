@@ -156,7 +156,7 @@ impl Collector<'_> {
             .entries
             .get(&(id.device, id.inode))
             .and_then(|entry| first_bytes(&entry.seen.path, length))
-            .is_some_and(|head| super::identity::fingerprint(&head) == id.fingerprint)
+            .is_some_and(|head| FileId::fingerprint(&head) == id.fingerprint)
     }
 
     /// Whether a file of the directory begins as this one did: it was moved or copied.
@@ -170,7 +170,7 @@ impl Collector<'_> {
             .filter(|entry| entry.family.dir() == dir)
             .any(|entry| {
                 first_bytes(&entry.seen.path, length)
-                    .is_some_and(|head| super::identity::fingerprint(&head) == file.fingerprint)
+                    .is_some_and(|head| FileId::fingerprint(&head) == file.fingerprint)
             })
     }
 

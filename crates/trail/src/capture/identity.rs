@@ -1,16 +1,10 @@
 //! Which file is which, whatever its name: device, inode and a fingerprint of the first bytes.
 
 use crate::block::FileId;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 
 /// Bytes that a fingerprint covers, unless the file had fewer when its first record was sealed.
 pub(crate) const FINGERPRINT: usize = 1024;
-
-/// The fingerprint of a file's first bytes, hexadecimal.
-pub(crate) fn fingerprint(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
 
 /// The files that the journal knows, to be found by their first bytes.
 #[derive(Debug, Default)]
@@ -67,7 +61,7 @@ impl Index {
             else {
                 continue;
             };
-            let Some(known) = self.by_fingerprint.get(&fingerprint(beginning)) else {
+            let Some(known) = self.by_fingerprint.get(&FileId::fingerprint(beginning)) else {
                 continue;
             };
             for (file, end) in known
@@ -89,17 +83,11 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use super::{Index, Relation, fingerprint};
+    use super::{Index, Relation};
     use crate::block::FileId;
 
     fn file(inode: u64, head: &[u8]) -> FileId {
-        FileId {
-            name: "a.csv".to_owned(),
-            device: 1,
-            inode,
-            fingerprint: fingerprint(head),
-            fingerprint_length: u32::try_from(head.len()).unwrap(),
-        }
+        FileId::new("a.csv", 1, inode, head)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One open log file: read on from where it was sealed to, cut into pieces, gathered into blocks.
 
-use super::identity::{FINGERPRINT, fingerprint};
+use super::identity::FINGERPRINT;
 use super::long::LongRecord;
 use super::prepare::{AROUND, Around, RawBlock, RawPiece, Rule};
 use crate::block::{FileId, PieceKind};
@@ -347,12 +347,9 @@ impl Tail {
     /// Who the file is, from the first piece on.
     fn identity(&mut self) -> FileId {
         self.id
-            .get_or_insert_with(|| FileId {
-                name: self.path.to_string_lossy().into_owned(),
-                device: self.device,
-                inode: self.inode,
-                fingerprint: fingerprint(&self.head),
-                fingerprint_length: u32::try_from(self.head.len()).unwrap_or(u32::MAX),
+            .get_or_insert_with(|| {
+                let name = self.path.to_string_lossy();
+                FileId::new(name, self.device, self.inode, &self.head)
             })
             .clone()
     }

@@ -10,7 +10,7 @@ use pgattest_sinks::{Batch, Item, WholeBlock};
 use pgattest_testkit::receivers::front::{Answer, Fault, Request};
 use pgattest_trail::block::FileId;
 use pgattest_trail::journal::{Journal, JournalOptions, JournalReader};
-use pgattest_trail::{Block, Leaf, Piece, PieceKind};
+use pgattest_trail::{Block, Leaf};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,29 +38,11 @@ fn blocks(seed: u8, texts: &[&[&str]]) -> Result<Vec<Batch>> {
             SigningKey::from_seed(&[seed; 32]),
             JournalOptions::default(),
         )?;
-        let bytes: Vec<u8> = texts.iter().flat_map(|text| text.bytes()).collect();
-        journal.append(&Block {
-            file: FileId {
-                name: "postgresql.csv".into(),
-                device: 1,
-                inode: 2,
-                fingerprint: "00".into(),
-                fingerprint_length: 1,
-            },
-            offset: block * 1000,
-            source_length: bytes.len() as u64,
-            format: Format::Csvlog { columns: 26 },
-            bytes,
-            pieces: texts
-                .iter()
-                .map(|text| Piece {
-                    length: u32::try_from(text.len()).unwrap(),
-                    kind: PieceKind::Record,
-                    original: None,
-                })
-                .collect(),
-            times: Some((now() - 5000, now())),
-        })?;
+        let file = FileId::new("postgresql.csv", 1, 2, b"");
+        let format = Format::Csvlog { columns: 26 };
+        let mut sealed = Block::of_records(file, block * 1000, format, *texts);
+        sealed.times = Some((now() - 5000, now()));
+        journal.append(&sealed)?;
         journal.commit()?;
         drop(journal);
 

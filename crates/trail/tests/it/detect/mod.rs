@@ -2,7 +2,7 @@
 
 use crate::completeness::CSVLOG;
 use pgattest_evidence::SigningKey;
-use pgattest_trail::block::{Block, FileId, Piece, PieceKind};
+use pgattest_trail::block::{Block, FileId};
 use pgattest_trail::completeness::summary::{Summary, TEST_RULE};
 use pgattest_trail::completeness::{Options, Period};
 use pgattest_trail::detect::watch::Watch;
@@ -66,29 +66,8 @@ fn record(second: u32, message: &str) -> Vec<u8> {
 }
 
 fn block(offset: u64, records: &[Vec<u8>]) -> Block {
-    let bytes = records.concat();
-    Block {
-        file: FileId {
-            name: "postgresql.csv".to_owned(),
-            device: 1,
-            inode: 1,
-            fingerprint: "aa".to_owned(),
-            fingerprint_length: 1,
-        },
-        offset,
-        source_length: bytes.len() as u64,
-        format: CSVLOG,
-        pieces: records
-            .iter()
-            .map(|record| Piece {
-                length: u32::try_from(record.len()).unwrap(),
-                kind: PieceKind::Record,
-                original: None,
-            })
-            .collect(),
-        bytes,
-        times: Some((1_795_416_180_000, 1_795_416_239_000)),
-    }
+    let file = FileId::new("postgresql.csv", 1, 1, b"");
+    Block::of_records(file, offset, CSVLOG, records)
 }
 
 fn journal(directory: &Path) -> Journal {

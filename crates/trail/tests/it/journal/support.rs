@@ -4,7 +4,7 @@ use pgattest_evidence::SigningKey;
 use pgattest_parse::audit_log::{Format, TornReason};
 use pgattest_trail::block::FileId;
 use pgattest_trail::verify::{Report, Request, verify};
-use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, Piece, PieceKind};
+use pgattest_trail::{Block, Journal, JournalOptions, JournalReader, Leaf, PieceKind};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn key() -> SigningKey {
@@ -87,29 +87,21 @@ pub(crate) fn next_block(journal: &Journal, number: u64, records: u64) -> Block 
 }
 
 pub(crate) fn block_at(file: FileId, offset: u64, first: u64, records: u64) -> Block {
-    let mut bytes = Vec::new();
-    let mut pieces = Vec::new();
-    for record in first..first + records {
-        let text = record_text(&file, record);
-        pieces.push(Piece {
-            length: u32::try_from(text.len()).unwrap(),
-            kind: match record - first {
-                1 => PieceKind::Torn(TornReason::Glued),
-                _ => PieceKind::Record,
-            },
-            original: (record - first == 2).then_some([9; 32]),
-        });
-        bytes.extend(text);
+    let pieces = (first..first + records).map(|record| {
+        let kind = match record - first {
+            1 => PieceKind::Torn(TornReason::Glued),
+            _ => PieceKind::Record,
+        };
+        (kind, record_text(&file, record))
+    });
+    let pieces: Vec<_> = pieces.collect();
+    let mut block = Block::of_pieces(file, offset, Format::Csvlog { columns: 26 }, pieces);
+    if let Some(third) = block.pieces.get_mut(2) {
+        third.original = Some([9; 32]);
+        block.source_length += 1;
     }
-    Block {
-        source_length: bytes.len() as u64 + u64::from(records > 2),
-        file,
-        offset,
-        format: Format::Csvlog { columns: 26 },
-        bytes,
-        pieces,
-        times: Some((1_700_000_000_000, 1_700_000_000_001)),
-    }
+    block.times = Some((1_700_000_000_000, 1_700_000_000_001));
+    block
 }
 
 pub(crate) fn record_text(file: &FileId, record: u64) -> Vec<u8> {
