@@ -11,6 +11,7 @@
 
 pub mod alert;
 mod aws;
+pub mod bucket;
 pub mod config;
 pub mod engine;
 pub mod evidence;

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -94,7 +95,7 @@ struct State {
     judge: Box<Judge>,
     amend: Box<Amend>,
     aim: Box<Aim>,
-    faults: Mutex<VecDeque<Fault>>,
+    faults: Mutex<VecDeque<Option<Fault>>>,
     seen: Mutex<Vec<(Request, u16)>>,
 }
 
@@ -161,50 +162,39 @@ impl Front {
 
     /// The next requests that are aimed at fail like this, one after the other.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.state
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(faults);
+        let faults = faults.into_iter().map(Some);
+        held(&self.state.faults).extend(faults);
+    }
+
+    /// Likewise, in place of those that have not happened yet; `None` spares a request.
+    pub fn fail_later(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        *held(&self.state.faults) = faults.into_iter().collect();
     }
 
     /// Faults that have not happened yet.
     pub fn faults_left(&self) -> usize {
-        self.state
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        held(&self.state.faults).len()
     }
 
     /// Requests so far with the status they got; 0 where the connection was broken.
     pub fn seen(&self) -> Vec<(Request, u16)> {
-        self.state
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        held(&self.state.seen).clone()
     }
+}
+
+/// A test that failed must not fail the front, too.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn serve(mut stream: TcpStream, state: &State) -> Result<()> {
     let request = read_request(&mut stream).await?;
     let fault = if (state.aim)(&request) {
-        state
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        held(&state.faults).pop_front().flatten()
     } else {
         None
     };
-    let note = |status: u16| {
-        state
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((request.clone(), status));
-    };
+    let note = |status: u16| held(&state.seen).push((request.clone(), status));
 
     match fault {
         Some(Fault::Answer(answer)) => {
@@ -253,7 +243,8 @@ async fn serve(mut stream: TcpStream, state: &State) -> Result<()> {
     }
 }
 
-async fn forward(upstream: SocketAddr, request: &Request) -> Result<Answer> {
+/// Sends a request to a receiver, past a front.
+pub async fn forward(upstream: SocketAddr, request: &Request) -> Result<Answer> {
     let mut stream = TcpStream::connect(upstream).await?;
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     for (name, value) in &request.headers {
@@ -425,4 +416,21 @@ fn chunks(mut bytes: &[u8]) -> Result<Vec<u8>> {
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// Waits until something listens there.
+pub async fn wait_for(address: SocketAddr) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while TcpStream::connect(address).await.is_err() {
+        if tokio::time::Instant::now() > deadline {
+            bail!("nothing listens on {address}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// A port of loopback that is free now.
+pub fn free_port() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
