@@ -1,11 +1,13 @@
 //! What an archive holds, by the names of its files alone.
 
 use crate::error::ArchiveError;
+use crate::location::Place;
 use crate::name::{PartName, UNFINISHED, is_instance};
 use crate::store::Store;
 use pgattest_evidence::FaultHook;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// One instance's archive.
 #[derive(Clone)]
@@ -100,12 +102,17 @@ impl Layout {
 impl Archive {
     /// The archive of an instance below a directory; neither needs to be there yet.
     pub fn new(root: &Path, instance: &str) -> Result<Self, ArchiveError> {
-        if !is_instance(instance) {
-            return Err(ArchiveError::Instance(instance.to_owned()));
-        }
         Ok(Self {
+            store: Store::new(&root.join(folder(instance)?)),
             instance: instance.to_owned(),
-            store: Store::new(&root.join(format!("instance={instance}"))),
+        })
+    }
+
+    /// The archive of an instance at a place; neither needs to be there yet.
+    pub fn at(place: &Place, instance: &str) -> Result<Self, ArchiveError> {
+        Ok(Self {
+            store: Store::at(place, &folder(instance)?)?,
+            instance: instance.to_owned(),
         })
     }
 
@@ -116,15 +123,17 @@ impl Archive {
         self
     }
 
-    /// The instances that have an archive below a directory, in the order of names.
-    pub fn instances(root: &Path) -> Result<Vec<String>, ArchiveError> {
-        let entries = match std::fs::read_dir(root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(crate::store::disk("list", root)(error)),
-        };
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+    /// The same, taking a lock on S3 for this long at a time.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.store = self.store.with_lease(lease);
+        self
+    }
+
+    /// The instances that have an archive at a place, in the order of names.
+    pub fn instances(place: &Place) -> Result<Vec<String>, ArchiveError> {
+        let mut names: Vec<String> = Store::folders(place)?
+            .iter()
             .filter_map(|name| Some(name.strip_prefix("instance=")?.to_owned()))
             .filter(|name| is_instance(name))
             .collect();
@@ -188,6 +197,13 @@ impl Archive {
     }
 }
 
+fn folder(instance: &str) -> Result<String, ArchiveError> {
+    if !is_instance(instance) {
+        return Err(ArchiveError::Instance(instance.to_owned()));
+    }
+    Ok(format!("instance={instance}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Archive;
@@ -196,7 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::new(folder.path(), "main").unwrap();
         for name in names {
-            let path = archive.store().root().join(name);
+            let path = archive.store().directory().unwrap().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         }

@@ -81,8 +81,9 @@ fn merge(
         let mut total = Sums::default();
         for (name, _) in parts.filter(|(name, _)| name.day == day) {
             let path = name.path();
-            total = total.and(sums(archive, name)?);
-            let reader = ParquetRecordBatchReaderBuilder::try_new(archive.store.open(&path)?)
+            let file = archive.store.open_whole(&path)?;
+            total = total.and(sums(&file, &path)?);
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file)
                 .and_then(|builder| builder.with_batch_size(8_192).build())
                 .map_err(|error| damaged(&path, error))?;
             for batch in reader {

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// There is none.
-    #[error("there is no archive of `{instance}` at `{}`", .path.display())]
+    #[error("there is no archive of `{instance}` at `{place}`")]
     Absent {
         /// Where it was looked for.
-        path: PathBuf,
+        place: String,
         /// Whose.
         instance: String,
     },
@@ -24,8 +24,45 @@ pub enum ArchiveError {
         source: std::io::Error,
     },
     /// Another process writes to it.
-    #[error("another process writes to the archive at `{}`", .0.display())]
-    Locked(PathBuf),
+    #[error("another process writes to the archive at `{place}`{}", .who.as_deref().unwrap_or_default())]
+    Locked {
+        /// Which archive.
+        place: String,
+        /// Who, since when and until when, as far as that is known; begins with a colon.
+        who: Option<String>,
+    },
+    /// The archive's lock was lost while it was written to.
+    #[error(
+        "this process no longer holds the lock of the archive at `{place}`: {reason}; what is there is whole, run it again"
+    )]
+    LockLost {
+        /// Which archive.
+        place: String,
+        /// How it was noticed.
+        reason: String,
+    },
+    /// S3 did not do something.
+    #[error(transparent)]
+    Bucket(#[from] pgattest_sinks::bucket::BucketError),
+    /// A client of S3 cannot be made of its settings.
+    #[error("the archive at `{place}` cannot be reached")]
+    Open {
+        /// Where it is.
+        place: String,
+        /// Why not.
+        source: pgattest_sinks::OpenError,
+    },
+    /// S3 did what it should not.
+    #[error("{0}")]
+    Service(String),
+    /// What is written down is no place of an archive.
+    #[error("`{location}` is no place for an archive: {reason}")]
+    Location {
+        /// What was written.
+        location: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A Parquet file is not what it should be.
     #[error(
         "`{file}` is damaged: {reason}; `pgattest trail archive --rebuild` makes it again from the journal"

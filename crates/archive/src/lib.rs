@@ -13,6 +13,7 @@ pub mod columns;
 pub mod compact;
 pub mod error;
 pub mod hold;
+pub mod location;
 pub mod make;
 pub mod name;
 pub mod part;
@@ -27,6 +28,7 @@ pub mod verify;
 
 pub use archive::Archive;
 pub use error::ArchiveError;
+pub use location::{Location, Place};
 pub use name::PartName;
 pub use source::{Sealed, Source};
 pub use store::Store;

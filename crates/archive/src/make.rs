@@ -11,7 +11,7 @@ use crate::name::{PartName, day};
 use crate::part::{PartWriter, Sums, Written};
 use crate::record_list::{Listed, Register};
 use crate::source::{Sealed, Source};
-use crate::store::Lock;
+use crate::store::{Lock, Reading};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,6 +193,8 @@ impl<'a> Maker<'a> {
             self.archive.store.remove(path)?;
             self.made.removed.push(path.clone());
         }
+        let begun = self.archive.store.give_up_begun()?;
+        self.made.removed.extend(begun);
         for batch in &layout.superseded {
             self.remove(batch)?;
         }
@@ -495,12 +497,10 @@ fn days_of(sealed: &Sealed) -> Option<BTreeSet<Date>> {
 }
 
 /// The sums of a file that is in its place.
-pub(crate) fn sums(archive: &Archive, name: &PartName) -> Result<Sums, ArchiveError> {
-    let path = name.path();
-    let file = archive.store.open(&path)?;
+pub(crate) fn sums(file: &Reading, path: &str) -> Result<Sums, ArchiveError> {
     let metadata = parquet::file::metadata::ParquetMetaDataReader::new()
-        .parse_and_finish(&file)
-        .map_err(|error| crate::error::damaged(&path, error))?;
+        .parse_and_finish(file)
+        .map_err(|error| file.failed(path, error))?;
     Sums::of(&metadata)
-        .ok_or_else(|| crate::error::damaged(&path, "it is not a file of this archive"))
+        .ok_or_else(|| crate::error::damaged(path, "it is not a file of this archive"))
 }

@@ -7,7 +7,7 @@ use crate::archive::Archive;
 use crate::error::ArchiveError;
 use pgattest_trail::Leaf;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The list's name. Engines overlook names with an underscore.
 pub(crate) const LIST: &str = "_archived.jsonl";
@@ -69,11 +69,14 @@ impl Archive {
     /// Records what the list has and the tree has not: a run ended in between. How many there were.
     pub fn register(&self, register: &dyn Register) -> Result<usize, ArchiveError> {
         let recorded = register.recorded()?;
+        let there = self.store.list()?;
+        let there: BTreeSet<String> = there
+            .iter()
+            .map(|entry| format!("instance={}/{}", self.instance, entry.path))
+            .collect();
         let mut count = 0;
         for (file, line) in self.listed()? {
-            let there = self.store.root().parent().map(|root| root.join(&file));
-            let is_there = there.is_some_and(|path| path.exists());
-            if is_there && recorded.get(&file) != Some(&line.sha256) {
+            if there.contains(&file) && recorded.get(&file) != Some(&line.sha256) {
                 register.record(line.leaf())?;
                 count += 1;
             }

@@ -3,26 +3,31 @@
 use crate::archive::Archive;
 use crate::compact::compact;
 use crate::error::ArchiveError;
+use crate::location::{Location, Place, S3Options};
 use crate::make::{MakeOptions, catch_up};
 use crate::name::day;
 use crate::record_list::Register;
 use crate::retain::{FLOOR_DAYS, Retention};
 use crate::source::{Sealed, Source};
+use pgattest_sinks::AwsOptions;
 use pgattest_trail::operate::{Context, Counter, Gauge, Leaves, Phase, Stop, Task, TaskError};
 use pgattest_trail::{JournalError, JournalReader, Leaf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// How long an archive is left alone that somebody else writes to.
+const LOCKED: Duration = Duration::from_mins(1);
 
 /// `[archive]` of `trail.toml`.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The archive's directory.
-    pub dir: PathBuf,
+    /// Where it is: a directory, or `s3://BUCKET/PREFIX`.
+    #[serde(alias = "dir")]
+    pub location: Location,
     /// How often new records are archived, in minutes. The small files of a day are merged when it is over.
     #[serde(default = "hourly")]
     pub every_minutes: u32,
@@ -32,6 +37,15 @@ pub struct Config {
     /// Days after which records have to go.
     #[serde(default)]
     pub maximum_days: Option<u32>,
+    /// On S3: a key of KMS to encrypt with (SSE-KMS). Without it: as the bucket does by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+    /// On S3: put the bucket's name into the path, not into the host's name: for services of the same protocol.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_style: bool,
+    /// On S3: how to reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsOptions>,
 }
 
 fn hourly() -> u32 {
@@ -43,6 +57,18 @@ fn floor() -> u32 {
 }
 
 impl Config {
+    /// Where it is, with how it is reached.
+    pub fn place(&self) -> Place {
+        Place {
+            location: self.location.clone(),
+            s3: S3Options {
+                kms_key: self.kms_key.clone(),
+                path_style: self.path_style,
+                aws: self.aws.clone().unwrap_or_default(),
+            },
+        }
+    }
+
     /// How long records are kept.
     pub fn retention(&self) -> Retention {
         Retention {
@@ -59,13 +85,20 @@ impl Config {
                     .to_owned(),
             );
         }
+        let is_for_s3 = self.aws.is_some() || self.kms_key.is_some() || self.path_style;
+        if is_for_s3 && !self.location.is_s3() {
+            return Some(format!(
+                "`aws`, `kms_key` and `path_style` are for an archive on S3, and `location` is the directory `{}`",
+                self.location
+            ));
+        }
         self.retention().fault()
     }
 }
 
 /// Archives what is new when it begins, from time to time, and when the capture ends.
 pub struct ArchiveTask {
-    dir: PathBuf,
+    place: Place,
     instance: String,
     /// The time between two runs.
     pub every: Duration,
@@ -75,7 +108,7 @@ impl ArchiveTask {
     /// The task of an instance's archive.
     pub fn new(config: &Config, instance: &str) -> Self {
         Self {
-            dir: config.dir.clone(),
+            place: config.place(),
             instance: instance.to_owned(),
             every: Duration::from_secs(u64::from(config.every_minutes.max(1)) * 60),
         }
@@ -88,9 +121,9 @@ impl Task for ArchiveTask {
     }
 
     fn run(&mut self, context: &Context) -> Result<(), TaskError> {
-        let archive = Archive::new(&self.dir, &self.instance)?;
+        let archive = Archive::at(&self.place, &self.instance)?;
         let mut reader = context.reader()?;
-        let tree = Tree::read(&reader, context.leaves.clone())?;
+        let tree = Tree::new(context.leaves.clone());
         let numbers = Numbers::of(context);
         let mut next = Instant::now();
         let mut merged = None;
@@ -101,9 +134,18 @@ impl Task for ArchiveTask {
             }
             if phase == Phase::Draining || Instant::now() >= next {
                 reader.refresh()?;
+                tree.read(&reader)?;
                 let at = jiff::Timestamp::now().as_millisecond();
                 let source = UntilStopped(&reader, &context.stop);
                 let made = match made(&archive, &source, &tree, at, merged != day(at)) {
+                    // `trail archive` makes it: nothing is wrong, and it is done soon.
+                    Err(error @ ArchiveError::Locked { .. }) if phase == Phase::Running => {
+                        context
+                            .teller
+                            .info(format!("{error}; it is looked again in a minute"));
+                        next = Instant::now() + LOCKED;
+                        continue;
+                    }
                     // What was begun does not count, and the next start begins it again.
                     Err(_) if context.stop.is_stopping() => return Ok(()),
                     made => made?,
@@ -193,21 +235,31 @@ impl Source for UntilStopped<'_> {
 /// What the journal's tree says of files, and where more is said.
 struct Tree {
     recorded: RefCell<BTreeMap<String, String>>,
+    /// Leaves that were read.
+    read: Cell<u64>,
     leaves: Leaves,
 }
 
 impl Tree {
-    fn read(reader: &JournalReader, leaves: Leaves) -> Result<Self, JournalError> {
-        let mut recorded = BTreeMap::new();
-        for leaf in reader.leaves(0) {
-            if let (_, Leaf::Archived { file, sha256, .. }) = leaf? {
+    fn new(leaves: Leaves) -> Self {
+        Self {
+            recorded: RefCell::default(),
+            read: Cell::new(0),
+            leaves,
+        }
+    }
+
+    /// Reads what is new in it: a command may have had files recorded.
+    fn read(&self, reader: &JournalReader) -> Result<(), JournalError> {
+        let mut recorded = self.recorded.borrow_mut();
+        for leaf in reader.leaves(self.read.get()) {
+            let (index, leaf) = leaf?;
+            if let Leaf::Archived { file, sha256, .. } = leaf {
                 recorded.insert(file, sha256);
             }
+            self.read.set(index.saturating_add(1));
         }
-        Ok(Self {
-            recorded: RefCell::new(recorded),
-            leaves,
-        })
+        Ok(())
     }
 }
 
@@ -230,7 +282,7 @@ mod tests {
     use super::Config;
 
     fn config(more: &str) -> Result<Config, serde_json::Error> {
-        serde_json::from_str(&format!("{{\"dir\":\"archive\"{more}}}"))
+        serde_json::from_str(&format!("{{\"location\":\"archive\"{more}}}"))
     }
 
     #[test]
@@ -241,5 +293,7 @@ mod tests {
         assert!(config(",\"retention\":3").is_err());
         assert!(config(",\"every_minutes\":0").unwrap().fault().is_some());
         assert!(config(",\"maximum_days\":30").unwrap().fault().is_some());
+        let fault = config(",\"path_style\":true").unwrap().fault();
+        assert!(fault.unwrap().contains("for an archive on S3"));
     }
 }

@@ -5,6 +5,7 @@ use crate::error::ArchiveError;
 use crate::make::sums;
 use crate::name::PartName;
 use crate::record_list::Register;
+use crate::store::Reading;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -92,7 +93,7 @@ pub fn verify(
                 }
                 (None, None) => None,
             };
-            match looked_at(archive, name, digest.map(String::as_str)) {
+            match looked_at(archive, name, digest.map(String::as_str))? {
                 Ok(found) => rows += found,
                 Err(reason) => {
                     is_whole = false;
@@ -143,17 +144,28 @@ fn name_of(archive: &Archive, part: Option<&(PartName, u64)>) -> String {
         .unwrap_or_default()
 }
 
-/// The rows of a file that is as it was written, or what is wrong.
-fn looked_at(archive: &Archive, name: &PartName, digest: Option<&str>) -> Result<u64, String> {
+/// The rows of a file that is as it was written, or what is wrong with it. An error: it could not be looked at, which says nothing of
+/// the file.
+fn looked_at(
+    archive: &Archive,
+    name: &PartName,
+    digest: Option<&str>,
+) -> Result<Result<u64, String>, ArchiveError> {
+    let file = match archive.store.open_whole(&name.path()) {
+        Ok(file) => file,
+        Err(error @ ArchiveError::Disk { .. }) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    Ok(compared(&file, &name.path(), digest))
+}
+
+fn compared(file: &Reading, path: &str, digest: Option<&str>) -> Result<u64, String> {
     let digest = digest.ok_or("neither the journal nor the archive's list knows it")?;
-    let mut file = archive
-        .store
-        .open(&name.path())
-        .map_err(|error| error.to_string())?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
+    let mut from = file.whole().map_err(|error| error.to_string())?;
     loop {
-        let read = file.read(&mut buffer).map_err(|error| error.to_string())?;
+        let read = from.read(&mut buffer).map_err(|error| error.to_string())?;
         match buffer.get(..read) {
             Some(bytes) if !bytes.is_empty() => hash.update(bytes),
             _ => break,
@@ -163,7 +175,7 @@ fn looked_at(archive: &Archive, name: &PartName, digest: Option<&str>) -> Result
     if found != digest {
         return Err(format!("its SHA-256 is {found}, and {digest} was recorded"));
     }
-    sums(archive, name)
+    sums(file, path)
         .map(|sums| sums.rows)
         .map_err(|error| error.to_string())
 }

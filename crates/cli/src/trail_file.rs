@@ -112,7 +112,7 @@ impl TrailFile {
                 .map(Detect::told_places)
                 .unwrap_or_default(),
             archive: self.archive.as_ref().map(|archive| ToldArchive {
-                place: archive.dir.display().to_string(),
+                place: archive.location.to_string(),
                 retention_days: archive.retention_days,
                 maximum_days: archive.maximum_days,
             }),
@@ -261,7 +261,7 @@ impl TrailFile {
             sink.config.begin_at(folder);
         }
         if let Some(archive) = &mut self.archive {
-            archive.dir = folder.join(&archive.dir);
+            archive.location.begin_at(folder);
         }
         if let Some(detect) = &mut self.detect {
             detect.begin_at(folder);

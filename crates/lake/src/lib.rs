@@ -14,7 +14,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures_util::StreamExt as _;
-use pgattest_archive::Archive;
+use pgattest_archive::{Archive, Location, Place};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn url(root: &Path) -> Option<String> {
 /// The files that count, which have to be all that an engine would read: otherwise records would be counted twice.
 fn files(root: &Path) -> Result<BTreeSet<String>> {
     let mut counted = BTreeSet::new();
-    for instance in Archive::instances(root)? {
+    for instance in Archive::instances(&Place::new(Location::Directory(root.to_owned())))? {
         let archive = Archive::new(root, &instance)?;
         let layout = archive.layout()?;
         let parts = layout.batches.iter().flat_map(|batch| &batch.parts);

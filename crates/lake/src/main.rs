@@ -1,7 +1,8 @@
 //! `pgattest-lake`: free SQL over the archive.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use pgattest_archive::Location;
 use pgattest_lake::Format;
 use pgattest_model::ident::visible;
 use std::io::{BufWriter, ErrorKind, Write as _};
@@ -15,7 +16,7 @@ use std::process::ExitCode;
     after_help = "Nothing is changed, and nothing else is read. Exit codes: 0 answered, 2 the job could not be done."
 )]
 struct Arguments {
-    /// The archive's directory
+    /// The archive's directory; one on S3 is not read
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
     /// The query
@@ -54,6 +55,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if Location::try_from(arguments.archive.clone())?.is_s3() {
+        bail!(
+            "pgattest-lake reads an archive in a local directory, not `{}`: ask `pgattest trail query`, an engine that reads S3 itself, \
+             or copy it (`aws s3 sync`)",
+            arguments.archive.display()
+        );
+    }
     let sql = match (&arguments.command, &arguments.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(path)) => std::fs::read_to_string(path)

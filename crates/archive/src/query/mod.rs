@@ -66,7 +66,7 @@ pub fn answer(
     let layout = archive.layout()?;
     if layout.batches.is_empty() {
         return Err(ArchiveError::Absent {
-            path: archive.store.root().to_owned(),
+            place: archive.store.place(),
             instance: archive.instance.clone(),
         });
     }

@@ -7,6 +7,7 @@ use crate::error::{ArchiveError, damaged};
 use crate::name::PartName;
 use crate::part::Sums;
 use crate::schema::{READING, position};
+use crate::store::Reading;
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -17,7 +18,6 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::ops::Range;
 
 /// Rows of a batch of columns. Larger ones make fewer looks at a dictionary; this many rows of long statements still are small.
@@ -38,7 +38,7 @@ pub struct Looked {
 
 /// A file with its footer, and the row groups in which rows can pass.
 struct Chosen {
-    file: File,
+    file: Reading,
     footer: ArrowReaderMetadata,
     groups: Vec<usize>,
 }
@@ -53,8 +53,8 @@ pub(crate) fn scan(
     each: &mut dyn FnMut(&RecordBatch) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     let path = name.path();
-    let failed = |error: parquet::errors::ParquetError| damaged(&path, error);
     let chosen = choose(archive, &path, test, looked)?;
+    let failed = |error: parquet::errors::ParquetError| chosen.file.failed(&path, error);
     let metadata = chosen.footer.metadata().clone();
     let mask = |names: &BTreeSet<&str>| {
         ProjectionMask::columns(
@@ -64,8 +64,8 @@ pub(crate) fn scan(
     };
     // One row group after the other: a batch over two of them has two dictionaries, and each of its texts would be looked up to make
     // them one.
-    for group in chosen.groups {
-        let mut builder = builder(&chosen.file, &chosen.footer, &path)?
+    for &group in &chosen.groups {
+        let mut builder = builder(&chosen.file, &chosen.footer)
             .with_row_groups(vec![group])
             .with_batch_size(ROWS)
             .with_projection(mask(&columns.iter().copied().collect()))
@@ -74,7 +74,7 @@ pub(crate) fn scan(
             builder = builder.with_row_selection(selection);
         }
         for batch in builder.build().map_err(failed)? {
-            let batch = batch.map_err(|error| damaged(&path, error))?;
+            let batch = batch.map_err(|error| chosen.file.failed(&path, error))?;
             if batch.num_rows() > 0 {
                 each(&batch)?;
             }
@@ -84,19 +84,10 @@ pub(crate) fn scan(
 }
 
 fn builder(
-    file: &File,
+    file: &Reading,
     footer: &ArrowReaderMetadata,
-    path: &str,
-) -> Result<ParquetRecordBatchReaderBuilder<File>, ArchiveError> {
-    let file = file.try_clone().map_err(|source| ArchiveError::Disk {
-        action: "open",
-        path: path.into(),
-        source,
-    })?;
-    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(
-        file,
-        footer.clone(),
-    ))
+) -> ParquetRecordBatchReaderBuilder<Reading> {
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer.clone())
 }
 
 /// Reads a file's footer, and the row groups in which rows can pass.
@@ -106,18 +97,19 @@ fn choose(
     test: &Test,
     looked: &mut Looked,
 ) -> Result<Chosen, ArchiveError> {
-    let failed = |error: parquet::errors::ParquetError| damaged(path, error);
     let file = archive.store.open(path)?;
     let options = ArrowReaderOptions::new()
         .with_schema(READING.clone())
         .with_page_index_policy(PageIndexPolicy::Optional);
-    let footer = ArrowReaderMetadata::load(&file, options).map_err(failed)?;
+    let footer =
+        ArrowReaderMetadata::load(&file, options).map_err(|error| file.failed(path, error))?;
+    file.learn(footer.metadata());
     let sums = Sums::of(footer.metadata())
         .ok_or_else(|| damaged(path, "it is not a file of this archive"))?;
     looked.files += 1;
     looked.sums = looked.sums.and(sums);
     looked.times = joined(looked.times, times(footer.metadata()));
-    let blooms = builder(&file, &footer, path)?;
+    let blooms = builder(&file, &footer);
     let mut groups = Vec::new();
     for (at, group) in footer.metadata().row_groups().iter().enumerate() {
         let statistics = GroupStatistics {
@@ -206,7 +198,7 @@ fn joined(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, i6
 struct GroupStatistics<'a> {
     metadata: &'a ParquetMetaData,
     group: usize,
-    blooms: Option<&'a ParquetRecordBatchReaderBuilder<File>>,
+    blooms: Option<&'a ParquetRecordBatchReaderBuilder<Reading>>,
 }
 
 impl GroupStatistics<'_> {

@@ -1,59 +1,30 @@
-//! The files of an archive on a local directory: written to a name that nobody reads, flushed, then moved into place.
-//!
-//! Every point at which a machine can stop, or a disk can be full, is announced to a hook first, so that tests can stop there.
+//! An archive on a local directory: written to a name that nobody reads, flushed, then moved into place.
 
+use super::{Entry, Steps, disk};
 use crate::error::ArchiveError;
 use crate::name::UNFINISHED;
-use pgattest_evidence::{DiskStep, FaultHook};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory with an instance's files.
 #[derive(Clone)]
-pub struct Store {
+pub(super) struct Local {
     root: PathBuf,
-    hook: Option<FaultHook>,
 }
 
-/// A file and its size.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Entry {
-    /// Relative to the store, with `/`.
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-}
-
-/// Held by the one writer, until it is dropped or its process ends.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-impl Store {
-    /// The store in this directory, which need not be there yet.
-    pub fn new(root: &Path) -> Self {
+impl Local {
+    pub(super) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            hook: None,
         }
     }
 
-    /// The same, announcing each step.
-    #[must_use]
-    pub fn with_hook(mut self, hook: FaultHook) -> Self {
-        self.hook = Some(hook);
-        self
-    }
-
-    /// Where it is.
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Every file in it, in the order of paths; unfinished ones, too.
-    pub fn list(&self) -> Result<Vec<Entry>, ArchiveError> {
+    pub(super) fn list(&self) -> Result<Vec<Entry>, ArchiveError> {
         let mut entries = Vec::new();
         for (name, kind) in folder(&self.root)? {
             if kind.is_dir() {
@@ -66,7 +37,6 @@ impl Store {
                 entries.push(self.entry(name)?);
             }
         }
-        entries.sort();
         Ok(entries)
     }
 
@@ -76,14 +46,12 @@ impl Store {
         Ok(Entry { path, size })
     }
 
-    /// Opens a file for reading.
-    pub fn open(&self, path: &str) -> Result<File, ArchiveError> {
+    pub(super) fn open(&self, path: &str) -> Result<File, ArchiveError> {
         let at = self.root.join(path);
         File::open(&at).map_err(disk("open", &at))
     }
 
-    /// Reads a small file; `None` when it is not there.
-    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let at = self.root.join(path);
         match fs::read(&at) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -92,44 +60,37 @@ impl Store {
         }
     }
 
-    /// Begins a file that is not there for readers before [`Self::publish`].
-    pub(crate) fn begin(&self, name: &str) -> Result<Unfinished, ArchiveError> {
+    /// A file of a name that nobody reads.
+    pub(super) fn begin(&self, name: &str, steps: &Steps) -> Result<(File, PathBuf), ArchiveError> {
         fs::create_dir_all(&self.root).map_err(disk("create the folder", &self.root))?;
         let path = self.root.join(format!("{UNFINISHED}{name}"));
-        self.step("create", &path)?;
+        steps.step("create", &path)?;
         let file = File::create(&path).map_err(disk("create", &path))?;
-        Ok(Unfinished {
-            file,
-            path,
-            hook: self.hook.clone(),
-        })
-    }
-
-    /// Waits until the file is on the disk.
-    pub(crate) fn flush(&self, unfinished: &Unfinished) -> Result<(), ArchiveError> {
-        self.step("flush", &unfinished.path)?;
-        let done = unfinished.file.sync_all();
-        done.map_err(disk("flush", &unfinished.path))
+        Ok((file, path))
     }
 
     /// Moves a flushed file to its name, over one that may be there.
-    pub(crate) fn publish(&self, unfinished: &Unfinished, path: &str) -> Result<(), ArchiveError> {
+    pub(super) fn publish(
+        &self,
+        from: &Path,
+        path: &str,
+        steps: &Steps,
+    ) -> Result<(), ArchiveError> {
         let to = self.root.join(path);
         let folder = to.parent().unwrap_or(&self.root).to_owned();
         if !folder.exists() {
-            self.step("create the folder", &folder)?;
+            steps.step("create the folder", &folder)?;
             fs::create_dir_all(&folder).map_err(disk("create the folder", &folder))?;
-            self.flush_folder(&self.root)?;
+            flush_folder(&self.root, steps)?;
         }
-        self.step("move into place", &to)?;
-        fs::rename(&unfinished.path, &to).map_err(disk("move into place", &to))?;
-        self.flush_folder(&folder)
+        steps.step("move into place", &to)?;
+        fs::rename(from, &to).map_err(disk("move into place", &to))?;
+        flush_folder(&folder, steps)
     }
 
-    /// Removes a file; one that is not there is removed already. Its folder goes with the last file.
-    pub(crate) fn remove(&self, path: &str) -> Result<(), ArchiveError> {
+    pub(super) fn remove(&self, path: &str, steps: &Steps) -> Result<(), ArchiveError> {
         let at = self.root.join(path);
-        self.step("remove", &at)?;
+        steps.step("remove", &at)?;
         match fs::remove_file(&at) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(disk("remove", &at)(error));
@@ -138,19 +99,18 @@ impl Store {
         }
         let folder = at.parent().unwrap_or(&self.root).to_owned();
         if folder != self.root && fs::remove_dir(&folder).is_ok() {
-            return self.flush_folder(&self.root);
+            return flush_folder(&self.root, steps);
         }
-        self.flush_folder(&folder)
+        flush_folder(&folder, steps)
     }
 
-    /// Adds a line to a file and waits until it is on the disk. A line that a crash cut short stays a line of its own.
-    pub(crate) fn append(&self, path: &str, line: &str) -> Result<(), ArchiveError> {
+    pub(super) fn append(&self, path: &str, line: &str, steps: &Steps) -> Result<(), ArchiveError> {
         fs::create_dir_all(&self.root).map_err(disk("create the folder", &self.root))?;
         let at = self.root.join(path);
         let cut_short = self
             .read(path)?
             .is_some_and(|bytes| bytes.last().is_some_and(|last| *last != b'\n'));
-        self.step("append to", &at)?;
+        steps.step("append to", &at)?;
         let mut text = String::new();
         if cut_short {
             text.push('\n');
@@ -166,11 +126,10 @@ impl Store {
                 file.sync_all()
             });
         appended.map_err(disk("append to", &at))?;
-        self.flush_folder(&self.root)
+        flush_folder(&self.root, steps)
     }
 
-    /// Becomes the one writer.
-    pub(crate) fn lock(&self) -> Result<Lock, ArchiveError> {
+    pub(super) fn lock(&self) -> Result<File, ArchiveError> {
         fs::create_dir_all(&self.root).map_err(disk("create the folder", &self.root))?;
         let path = self.root.join(".lock");
         let file = fs::OpenOptions::new()
@@ -179,49 +138,28 @@ impl Store {
             .open(&path)
             .map_err(disk("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(ArchiveError::Locked(self.root.clone())),
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(ArchiveError::Locked {
+                place: self.root.display().to_string(),
+                who: None,
+            }),
             Err(fs::TryLockError::Error(error)) => Err(disk("lock", &path)(error)),
         }
     }
-
-    fn flush_folder(&self, folder: &Path) -> Result<(), ArchiveError> {
-        self.step("flush the folder", folder)?;
-        File::open(folder)
-            .and_then(|file| file.sync_all())
-            .map_err(disk("flush the folder", folder))
-    }
-
-    fn step(&self, action: &'static str, path: &Path) -> Result<(), ArchiveError> {
-        announce(self.hook.as_ref(), action, path).map_err(disk(action, path))
-    }
 }
 
-/// A file that is being written. What is written to it goes to the disk with every call: buffer it.
-pub(crate) struct Unfinished {
-    file: File,
-    path: PathBuf,
-    hook: Option<FaultHook>,
+fn flush_folder(folder: &Path, steps: &Steps) -> Result<(), ArchiveError> {
+    steps.step("flush the folder", folder)?;
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(disk("flush the folder", folder))
 }
 
-impl Write for Unfinished {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        announce(self.hook.as_ref(), "write", &self.path)?;
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn announce(hook: Option<&FaultHook>, action: &'static str, path: &Path) -> io::Result<()> {
-    hook.map_or(Ok(()), |hook| {
-        hook(&DiskStep {
-            action,
-            path: path.to_owned(),
-        })
-    })
+/// The folders in a directory, in the order of names; none when it is not there.
+pub(super) fn folders(root: &Path) -> Result<Vec<String>, ArchiveError> {
+    let mut names: Vec<String> = folder(root)?.into_iter().map(|(name, _)| name).collect();
+    names.sort();
+    Ok(names)
 }
 
 fn folder(path: &Path) -> Result<Vec<(String, fs::FileType)>, ArchiveError> {
@@ -240,13 +178,4 @@ fn folder(path: &Path) -> Result<Vec<(String, fs::FileType)>, ArchiveError> {
         }
     }
     Ok(names)
-}
-
-pub(crate) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
-    let path = path.to_owned();
-    move |source| ArchiveError::Disk {
-        action,
-        path,
-        source,
-    }
 }

@@ -55,7 +55,8 @@ impl Made {
         let layout = archive.layout().unwrap();
         archive
             .store()
-            .root()
+            .directory()
+            .unwrap()
             .join(layout.batches[1].parts[0].0.path())
     }
 

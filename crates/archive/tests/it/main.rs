@@ -15,6 +15,7 @@ mod faults;
 mod making;
 mod oracle;
 mod questions;
+mod s3;
 mod support;
 mod task;
 mod unused;

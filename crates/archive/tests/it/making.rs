@@ -237,7 +237,7 @@ fn two_writers_do_not_meet() {
         20,
     );
     place.make(small());
-    let path = place.archive().store().root().join(".lock");
+    let path = place.archive().store().directory().unwrap().join(".lock");
     let held = std::fs::File::open(path).unwrap();
     held.lock().unwrap();
     let error = make(&place.archive(), &place.reader(), small()).unwrap_err();

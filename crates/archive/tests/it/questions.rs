@@ -240,7 +240,8 @@ fn an_answer_states_what_it_rests_on() {
     let layout = archive.layout().unwrap();
     let lost = archive
         .store()
-        .root()
+        .directory()
+        .unwrap()
         .join(layout.batches[2].parts[0].0.path());
     std::fs::remove_file(lost).unwrap();
     let question = Question::Touched(table("orders"));

@@ -10,10 +10,13 @@ use std::time::Duration;
 
 fn task(place: &Place) -> ArchiveTask {
     let config = Config {
-        dir: place.root(),
+        location: pgattest_archive::Location::Directory(place.root()),
         every_minutes: 60,
         retention_days: 365,
         maximum_days: None,
+        kms_key: None,
+        path_style: false,
+        aws: None,
     };
     ArchiveTask::new(&config, "main")
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Where an archive is, and whose.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ArchivePlace {
-    /// The archive's directory
+    /// Where the archive is: a directory, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR")]
     pub(crate) archive: Option<PathBuf>,
     /// The instance's name [default: the configuration's, else the only one that there is, else `main`]

@@ -10,7 +10,7 @@ pub(crate) struct TrailPruneArgs {
     /// The journal's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,
-    /// The archive's directory, if there is one: its files go with the journal's payload
+    /// Where the archive is, a directory or `s3://BUCKET/PREFIX`, if there is one: its files go with the journal's payload
     #[arg(long, value_name = "DIR")]
     pub(crate) archive: Option<PathBuf>,
     /// The instance's name [default: the configuration's, else the only one that there is, else `main`]

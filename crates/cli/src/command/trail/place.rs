@@ -4,7 +4,7 @@ use crate::args::{HomeArgs, TrailConfigArgs, TrailKeysArgs};
 use crate::failure::{Doing, Failure, OrHint, fail};
 use crate::home::Home;
 use crate::trail_file::{self, TrailFile};
-use pgattest_archive::Archive;
+use pgattest_archive::{Archive, Location, Place as ArchivePlace};
 use pgattest_evidence::{KeyStore, KeyStoreError};
 use pgattest_trail::{Journal, JournalError, JournalOptions, JournalReader};
 use std::path::{Path, PathBuf};
@@ -62,11 +62,20 @@ impl Place {
             .or_hint("a journal is the directory that `pgattest trail run` writes to; it makes it when it is first run")
     }
 
-    /// The archive's directory, where there is one.
-    pub(super) fn archive_if_any(&self, named: Option<&Path>) -> Option<PathBuf> {
-        named
-            .map(Path::to_owned)
-            .or_else(|| Some(self.file()?.archive.as_ref()?.dir.clone()))
+    /// Where the archive is, if there is one. What is named on the command line is reached as the configuration's is.
+    pub(super) fn archive_if_any(
+        &self,
+        named: Option<&Path>,
+    ) -> Result<Option<ArchivePlace>, Failure> {
+        let configured = self.file().and_then(|file| file.archive.as_ref());
+        let configured = configured.map(pgattest_archive::task::Config::place);
+        let Some(path) = named else {
+            return Ok(configured);
+        };
+        Ok(Some(ArchivePlace {
+            location: Location::try_from(path.to_owned())?,
+            s3: configured.map(|place| place.s3).unwrap_or_default(),
+        }))
     }
 
     /// The archive.
@@ -75,33 +84,34 @@ impl Place {
         named: Option<&Path>,
         instance: Option<&str>,
     ) -> Result<Archive, Failure> {
-        let root = self.archive_if_any(named).ok_or_else(|| match self.file() {
+        let place = self.archive_if_any(named)?.ok_or_else(|| match self.file() {
             None => fail("no archive is named").hint(
-                "name the collector's configuration, --config trail.toml, or the archive's directory, --archive DIR",
+                "name the collector's configuration, --config trail.toml, or where the archive is, --archive DIR or \
+                 --archive s3://BUCKET/PREFIX",
             ),
             Some(_) => fail("the configuration has no [archive]")
-                .hint("write [archive] and dir = \"archive\" into it, or name a directory: --archive DIR"),
+                .hint("write [archive] and location = \"archive\" into it, or name a place: --archive DIR"),
         })?;
-        self.archive_at(&root, instance)
+        self.archive_at(&place, instance)
     }
 
-    /// The archive in this directory: of the instance that is named, else of the configuration's, else the only one that there is.
+    /// The archive at this place: of the instance that is named, else of the configuration's, else the only one that there is.
     pub(super) fn archive_at(
         &self,
-        root: &Path,
+        place: &ArchivePlace,
         instance: Option<&str>,
     ) -> Result<Archive, Failure> {
         let configured = self.file().map(|file| file.instance.as_str());
         if let Some(name) = instance.or(configured) {
-            return Ok(Archive::new(root, name)?);
+            return Ok(Archive::at(place, name)?);
         }
-        let instances = Archive::instances(root)?;
+        let instances = Archive::instances(place)?;
         match instances.as_slice() {
-            [] => Ok(Archive::new(root, "main")?),
-            [one] => Ok(Archive::new(root, one)?),
+            [] => Ok(Archive::at(place, "main")?),
+            [one] => Ok(Archive::at(place, one)?),
             many => Err(fail(format!(
                 "the archive {} has {} instances: {}",
-                root.display(),
+                place.location,
                 many.len(),
                 many.join(", ")
             ))

@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &TrailPruneArgs, printer: &Printer) -> Result<u8, F
     let days = retention.days(arguments.older_than)?;
     let reader = place.reader(arguments.journal.as_deref())?;
     let archive = place
-        .archive_if_any(arguments.archive.as_deref())
-        .map(|root| place.archive_at(&root, arguments.instance.as_deref()))
+        .archive_if_any(arguments.archive.as_deref())?
+        .map(|at| place.archive_at(&at, arguments.instance.as_deref()))
         .transpose()?;
     not_held(&holds(&reader)?)?;
     let (oldest, oldest_leaf) = reader.oldest()?;
