@@ -6,7 +6,7 @@
 //!
 //! Only canaries come in this way. Whoever may write here could otherwise speak in the collector's name.
 //!
-//! `*.request` are what an operator asks of the collector ([`request`]): a legal hold, a pruning.
+//! `*.request` are what an operator asks of the collector ([`request`]): a legal hold, a pruning, to record files of the archive.
 
 pub mod request;
 

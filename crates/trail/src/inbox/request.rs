@@ -6,6 +6,7 @@
 
 use super::{disk, open, put, read_bytes};
 use crate::journal::{JournalError, Pruning};
+use crate::leaf::Leaf;
 use crate::operate::{Phase, Stop};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -18,6 +19,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The longest name of a hold, and the longest reason, in bytes.
 const LONGEST_NAME: usize = 200;
 const LONGEST_REASON: usize = 4096;
+
+/// The longest path of a file of the archive, in bytes: an instance's name, a day, numbers.
+const LONGEST_FILE: usize = 250;
+
+/// Files of one request, at most, so that it is shorter than a file of the inbox may be.
+pub const MOST_FILES: usize = 100;
 
 /// What is asked for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,6 +39,11 @@ pub enum Request {
         /// Why, and by whose word.
         reason: String,
     },
+    /// Files of the archive that were made beside the collector are to be recorded in the tree.
+    Archived {
+        /// At most [`MOST_FILES`].
+        files: Vec<ArchivedFile>,
+    },
     /// Payload that was sealed more than so many days ago is to be removed.
     Prune {
         /// Days.
@@ -39,11 +51,80 @@ pub enum Request {
     },
 }
 
+/// A file of the archive, as [`Leaf::Archived`] has it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchivedFile {
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// The file, relative to the archive.
+    pub file: String,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// The first record's number.
+    pub first: u64,
+    /// How many records the batch has.
+    pub count: u64,
+}
+
+impl ArchivedFile {
+    /// What a leaf says, if it is of this kind.
+    pub fn of(leaf: &Leaf) -> Option<Self> {
+        match leaf {
+            Leaf::Archived {
+                at,
+                file,
+                sha256,
+                first,
+                count,
+            } => Some(Self {
+                at: *at,
+                file: file.clone(),
+                sha256: sha256.clone(),
+                first: *first,
+                count: *count,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The leaf that says so.
+    pub fn leaf(&self) -> Leaf {
+        Leaf::Archived {
+            at: self.at,
+            file: self.file.clone(),
+            sha256: self.sha256.clone(),
+            first: self.first,
+            count: self.count,
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_digest = self.sha256.len() == 64 && self.sha256.bytes().all(is_hexadecimal);
+        let is_name = !self.file.is_empty()
+            && self.file.len() <= LONGEST_FILE
+            && self.file.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_range = self.count > 0 && self.first.checked_add(self.count).is_some();
+        (!is_digest || !is_name || !is_range).then(|| {
+            format!(
+                "`{}` is no file of an archive: a path of at most {LONGEST_FILE} bytes, a SHA-256 and a run of records",
+                self.file.escape_debug()
+            )
+        })
+    }
+}
+
 impl Request {
     /// What is wrong with it by itself, if anything.
     pub fn fault(&self) -> Option<String> {
-        let Self::Hold { name, reason, .. } = self else {
-            return None;
+        let (name, reason) = match self {
+            Self::Hold { name, reason, .. } => (name, reason),
+            Self::Archived { files } if files.is_empty() || files.len() > MOST_FILES => {
+                return Some(format!("it names 1 to {MOST_FILES} files of the archive"));
+            }
+            Self::Archived { files } => return files.iter().find_map(ArchivedFile::fault),
+            Self::Prune { .. } => return None,
         };
         if name.trim().is_empty() || reason.trim().is_empty() {
             return Some("a hold has a name and a reason".to_owned());
@@ -301,6 +382,16 @@ mod tests {
             ),
             ("6", &long, "at most 200 bytes"),
             ("7", &" ".repeat(70_000), "longer than"),
+            (
+                "8",
+                r#"{"request":"archived","files":[]}"#,
+                "1 to 100 files",
+            ),
+            (
+                "9",
+                r#"{"request":"archived","files":[{"at":1,"file":"a\nb","sha256":"00","first":0,"count":1}]}"#,
+                "no file of an archive",
+            ),
         ] {
             std::fs::write(inbox.join(format!("{name}.request")), text).unwrap();
             let taken = take(journal.path()).unwrap().pop().unwrap();

@@ -2,9 +2,10 @@
 
 use super::{Context, Phase, Task, TaskError};
 use crate::inbox::pending;
-use crate::inbox::request::{self, Answer, Request};
+use crate::inbox::request::{self, Answer, ArchivedFile, Request};
 use crate::journal::{JournalError, JournalReader, remove_pruned};
 use crate::leaf::Leaf;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often the inbox is looked at.
@@ -13,7 +14,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// A day in milliseconds.
 const DAY: i64 = 86_400_000;
 
-/// The part of a collector that reads the inbox: canaries of `pgattest prove logging`, requests of `trail hold` and `trail prune`.
+/// The part of a collector that reads the inbox: canaries of `pgattest prove logging`, requests of `trail hold`, `trail prune` and
+/// `trail archive`.
 #[derive(Clone, Copy, Debug)]
 pub struct InboxTask {
     /// Days that every record is kept at least, whoever asks.
@@ -77,6 +79,7 @@ impl InboxTask {
                 active,
                 reason,
             } => hold(name, *active, reason, context),
+            Request::Archived { files } => archived(files, context),
             Request::Prune { days } => self.prune(*days, context),
         };
         match done {
@@ -111,6 +114,36 @@ impl InboxTask {
         ));
         Ok(Answer::Done { pruned })
     }
+}
+
+/// Records files of the archive; those that the tree has already are passed over.
+fn archived(files: &[ArchivedFile], context: &Context) -> Result<Answer, JournalError> {
+    let reader = context.reader()?;
+    let end = reader.next_record()?;
+    if let Some(file) = files
+        .iter()
+        .find(|file| file.first.saturating_add(file.count) > end)
+    {
+        return Ok(Answer::Refused {
+            reason: format!(
+                "`{}` is said to have records up to {}, and the journal ends before {end}",
+                file.file.escape_debug(),
+                file.first.saturating_add(file.count).saturating_sub(1)
+            ),
+        });
+    }
+    let mut known = BTreeMap::new();
+    for leaf in reader.leaves(0) {
+        if let (_, Leaf::Archived { file, sha256, .. }) = leaf? {
+            known.insert(file, sha256);
+        }
+    }
+    for file in files {
+        if known.get(&file.file) != Some(&file.sha256) {
+            context.leaves.send(file.leaf())?;
+        }
+    }
+    Ok(Answer::Done { pruned: None })
 }
 
 /// The first block that is young enough to stay; the tree's size when none is.

@@ -1,6 +1,8 @@
 //! `pgattest trail archive`.
 
+use super::bar::{Reading, Records};
 use super::place::Place;
+use super::prune::ask_collector;
 use crate::args::TrailArchiveArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -9,10 +11,12 @@ use pgattest_archive::make::{Made, MakeOptions, catch_up, rebuild};
 use pgattest_archive::record_list::Register;
 use pgattest_archive::verify::{Fault, verify};
 use pgattest_archive::{Archive, ArchiveError, Source};
+use pgattest_trail::inbox::request::{ArchivedFile, MOST_FILES, Request};
 use pgattest_trail::{Journal, JournalReader, Leaf};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8, Failure> {
     let place = Place::of(&arguments.place.config)?;
@@ -25,59 +29,58 @@ pub(crate) fn run(arguments: &TrailArchiveArgs, printer: &Printer) -> Result<u8,
     if arguments.check {
         return check(&archive, &reader, &leaves, printer);
     }
-    let register = if let Some(journal) = place.writer(reader.dir(), &arguments.keys)? {
-        leaves.written_to(journal)
-    } else {
-        printer.note(
-                "The collector writes to the journal: what is archived now is recorded in the tree by the next run that finds it \
-                 stopped",
-            );
-        leaves
+    let register = match place.writer(reader.dir(), &arguments.keys)? {
+        Some(journal) => leaves.written_to(journal),
+        None => leaves.handed_to_the_collector(),
     };
     let options = MakeOptions {
         file_bytes: arguments.file_size << 20,
         ..MakeOptions::default()
     };
     let at = now();
-    let mut told = 0;
-    let mut progress = |done: u64, all: u64| {
-        if done.saturating_sub(told) >= 1_000_000 {
-            told = done;
-            printer.note(&format!("{done} of {all} records are archived"));
-        }
-    };
-    let mut made = if arguments.rebuild {
-        rebuild(
-            &archive,
-            &reader,
-            &register,
-            options,
-            at,
-            None,
-            &mut progress,
-        )?
-    } else if arguments.repair {
-        let damaged = verify(&archive, Some(&register), Some(reader.range()?))?.damaged();
-        rebuild(
-            &archive,
-            &reader,
-            &register,
-            options,
-            at,
-            Some(&damaged),
-            &mut progress,
-        )?
+    let only = if arguments.repair {
+        let _reading = Reading::start(printer, &archive);
+        let verified = verify(&archive, Some(&register), Some(reader.range()?));
+        Some(verified.map_err(said)?.damaged())
     } else {
-        catch_up(&archive, &reader, &register, options, at, &mut progress)?
+        None
     };
+    let mut records = Records::new(printer);
+    let mut progress = |done: u64, all: u64| records.show(done, all);
+    let made = if arguments.rebuild || arguments.repair {
+        let only = only.as_ref();
+        rebuild(
+            &archive,
+            &reader,
+            &register,
+            options,
+            at,
+            only,
+            &mut progress,
+        )
+    } else {
+        catch_up(&archive, &reader, &register, options, at, &mut progress)
+    };
+    drop(records);
+    let mut made = made.map_err(said)?;
     if arguments.compact {
-        let merged = compact(&archive, &register, options.file_bytes, at)?;
+        let _reading = Reading::start(printer, &archive);
+        let merged = compact(&archive, &register, options.file_bytes, at).map_err(said)?;
         made.files.extend(merged.files);
         made.removed.extend(merged.removed);
     }
-    register.commit()?;
+    register.commit(reader.dir(), printer)?;
     say(&made, &archive, printer)?;
     Ok(crate::CLEAN)
+}
+
+/// The error, with what to do about one that passes by itself.
+fn said(error: ArchiveError) -> Failure {
+    let hint = matches!(error, ArchiveError::Locked { .. }).then(|| {
+        "a collector with [archive] in its configuration archives by itself: wait until it, or another `pgattest trail archive`, is done"
+            .to_owned()
+    });
+    Failure::of(error, hint)
 }
 
 pub(super) fn now() -> i64 {
@@ -90,7 +93,9 @@ fn check(
     leaves: &Leaves,
     printer: &Printer,
 ) -> Result<u8, Failure> {
+    let mut reading = Reading::start(printer, archive);
     let verified = verify(archive, Some(leaves), Some(reader.range()?))?;
+    reading.finish();
     let mut text = String::new();
     for fault in &verified.faults {
         text += &pgattest_model::ident::visible(&match fault {
@@ -137,10 +142,20 @@ fn say(made: &Made, archive: &Archive, printer: &Printer) -> Result<(), Failure>
     Ok(())
 }
 
-/// What the journal's tree says of files; with a writer also where it is said.
+/// What the journal's tree says of files, and how more is said.
 struct Leaves {
     recorded: RefCell<BTreeMap<String, String>>,
-    journal: Option<RefCell<Journal>>,
+    to: To,
+}
+
+/// Who puts files into the tree.
+enum To {
+    /// Nobody: it is only read.
+    Nobody,
+    /// This process.
+    Journal(Box<RefCell<Journal>>),
+    /// The collector that runs: they are handed to it in the end.
+    Collector(RefCell<Vec<ArchivedFile>>),
 }
 
 impl Leaves {
@@ -153,20 +168,53 @@ impl Leaves {
         }
         Ok(Self {
             recorded: RefCell::new(recorded),
-            journal: None,
+            to: To::Nobody,
         })
     }
 
     fn written_to(self, journal: Journal) -> Self {
         Self {
-            journal: Some(RefCell::new(journal)),
+            to: To::Journal(Box::new(RefCell::new(journal))),
             ..self
         }
     }
 
-    fn commit(&self) -> Result<(), Failure> {
-        if let Some(journal) = &self.journal {
-            journal.borrow_mut().commit()?;
+    fn handed_to_the_collector(self) -> Self {
+        Self {
+            to: To::Collector(RefCell::default()),
+            ..self
+        }
+    }
+
+    /// Has everything recorded, durably. A collector that does not do it is no failure: the archive's list has the files, and the
+    /// next run that can records them.
+    fn commit(&self, journal: &Path, printer: &Printer) -> Result<(), Failure> {
+        let files = match &self.to {
+            To::Nobody => return Ok(()),
+            To::Journal(journal) => {
+                journal.borrow_mut().commit()?;
+                return Ok(());
+            }
+            To::Collector(files) => files.take(),
+        };
+        for part in files.chunks(MOST_FILES) {
+            let request = Request::Archived {
+                files: part.to_vec(),
+            };
+            if let Err(failure) = ask_collector(journal, &request) {
+                printer.warning(&format!(
+                    "files that were archived are not recorded in the journal's tree yet: {:#}. They are in the archive's list; the \
+                     collector's own archive, or the next `pgattest trail archive`, records them",
+                    failure.error
+                ));
+                return Ok(());
+            }
+        }
+        if !files.is_empty() {
+            printer.note(&format!(
+                "{} files are recorded in the journal's tree, by the collector that runs",
+                files.len()
+            ));
         }
         Ok(())
     }
@@ -178,10 +226,13 @@ impl Register for Leaves {
     }
 
     fn record(&self, leaf: Leaf) -> Result<(), ArchiveError> {
-        let Some(journal) = &self.journal else {
-            return Ok(());
-        };
-        journal.borrow_mut().note(&leaf)?;
+        match &self.to {
+            To::Nobody => return Ok(()),
+            To::Journal(journal) => {
+                journal.borrow_mut().note(&leaf)?;
+            }
+            To::Collector(files) => files.borrow_mut().extend(ArchivedFile::of(&leaf)),
+        }
         if let Leaf::Archived { file, sha256, .. } = leaf {
             self.recorded.borrow_mut().insert(file, sha256);
         }

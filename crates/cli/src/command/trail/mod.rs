@@ -1,6 +1,7 @@
 //! `pgattest trail`: the audit log, one file a subcommand.
 
 mod archive;
+mod bar;
 mod completeness;
 mod detect;
 mod hold;

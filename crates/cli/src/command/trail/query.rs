@@ -1,5 +1,6 @@
 //! `pgattest trail query`.
 
+use super::bar::Reading;
 use super::place::Place;
 use super::unused_grants;
 use crate::args::{Asked, QueryFormat, TrailQueryArgs};
@@ -35,7 +36,8 @@ pub(crate) fn run(arguments: &TrailQueryArgs, printer: &Printer) -> Result<u8, F
         arguments.place.archive.as_deref(),
         arguments.place.instance.as_deref(),
     )?;
-    match answered(&archive, &question, &filter, arguments) {
+    let reading = Reading::start(printer, &archive);
+    match answered(&archive, &question, &filter, arguments, reading) {
         Ok(said) => {
             if arguments.format != QueryFormat::Json {
                 for line in said {
@@ -57,6 +59,7 @@ fn answered(
     question: &Question,
     filter: &Filter,
     arguments: &TrailQueryArgs,
+    mut reading: Reading,
 ) -> Result<Vec<String>, ArchiveError> {
     let format = match arguments.format {
         QueryFormat::Text => Format::Text,
@@ -72,8 +75,12 @@ fn answered(
     let mut renderer =
         Renderer::begin(out, format, question.name(), filter, &columns).map_err(unwritten)?;
     let population = answer(archive, question, filter, &mut |rows| {
+        if Printer::stdout_is_terminal() {
+            reading.finish();
+        }
         renderer.rows(rows, arguments.limit).map_err(unwritten)
     })?;
+    reading.finish();
     renderer.end(question, &population).map_err(unwritten)
 }
 
