@@ -130,6 +130,13 @@ impl Archive {
         self
     }
 
+    /// The same, whose requests to S3 are no longer waited for once this says so.
+    #[must_use]
+    pub fn stopping_when(mut self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.store = self.store.stopping_when(is_stopped);
+        self
+    }
+
     /// The instances that have an archive at a place, in the order of names.
     pub fn instances(place: &Place) -> Result<Vec<String>, ArchiveError> {
         let mut names: Vec<String> = Store::folders(place)?

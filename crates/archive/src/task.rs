@@ -121,7 +121,9 @@ impl Task for ArchiveTask {
     }
 
     fn run(&mut self, context: &Context) -> Result<(), TaskError> {
-        let archive = Archive::at(&self.place, &self.instance)?;
+        let stop = context.stop.clone();
+        let archive =
+            Archive::at(&self.place, &self.instance)?.stopping_when(move || stop.is_stopping());
         let mut reader = context.reader()?;
         let tree = Tree::new(context.leaves.clone());
         let numbers = Numbers::of(context);

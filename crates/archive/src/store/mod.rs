@@ -98,6 +98,15 @@ impl Store {
         self
     }
 
+    /// The same, whose requests to S3 are no longer waited for once this says so.
+    #[must_use]
+    pub fn stopping_when(self, is_stopped: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        if let Kind::S3(s3) = &self.kind {
+            s3.stop_when(Box::new(is_stopped));
+        }
+        self
+    }
+
     /// The directory; `None`: it is on S3.
     pub fn directory(&self) -> Option<&Path> {
         match &self.kind {

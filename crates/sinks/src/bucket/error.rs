@@ -37,7 +37,11 @@ impl BucketError {
 
     /// The object is not what it was, or is there although it should not be.
     pub fn is_changed(&self) -> bool {
-        self.status == Some(412) || self.code() == Some("PreconditionFailed")
+        // The second: somebody wrote it in the same moment.
+        matches!(
+            self.code(),
+            Some("PreconditionFailed" | "ConditionalRequestConflict")
+        ) || self.status == Some(412)
     }
 
     /// The answer began and did not end.

@@ -298,7 +298,14 @@ impl Bucket {
             },
             Err(error) => {
                 let failure = failed(&doing, &error);
-                if failure.is_changed() && *condition != Condition::Always {
+                let is_unmet = match condition {
+                    Condition::Always => false,
+                    Condition::Absent => failure.is_changed(),
+                    Condition::Unchanged(_) => {
+                        failure.is_changed() || failure.code() == Some("NoSuchKey")
+                    }
+                };
+                if is_unmet {
                     let now = error.raw_response().and_then(error::time_of);
                     return Ok(Put::Unmet { now });
                 }

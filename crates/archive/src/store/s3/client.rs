@@ -5,14 +5,23 @@ use crate::location::S3Options;
 use crate::store::Traffic;
 use pgattest_sinks::bucket::{Bucket, BucketError, Found, Part};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+
+/// How often a thread that waits looks whether it still should.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(in crate::store) type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
 pub(super) struct Client {
     /// `None` once it is being dropped.
     runtime: Option<Runtime>,
     bucket: Arc<Bucket>,
+    /// Says that nobody waits for an answer any more.
+    is_stopped: OnceLock<Stopped>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -30,9 +39,10 @@ impl Client {
                 source,
             })?;
         let (name, options) = (bucket.to_owned(), options.clone());
-        let opened = wait(&runtime, async move {
+        let opening = async move {
             Bucket::open(&name, &options.aws, options.path_style, options.kms_key).await
-        })?;
+        };
+        let opened = wait(&runtime, opening, || false)?;
         let opened = opened.map_err(|source| ArchiveError::Open {
             place: format!("s3://{bucket}"),
             source,
@@ -40,6 +50,7 @@ impl Client {
         Ok(Self {
             runtime: Some(runtime),
             bucket: Arc::new(opened),
+            is_stopped: OnceLock::new(),
             requests: AtomicU64::default(),
             bytes: AtomicU64::default(),
         })
@@ -56,9 +67,17 @@ impl Client {
         T: Send + 'static,
     {
         match &self.runtime {
-            Some(runtime) => wait(runtime, act(Arc::clone(&self.bucket))),
+            Some(runtime) => wait(runtime, act(Arc::clone(&self.bucket)), || {
+                self.is_stopped.get().is_some_and(|is_stopped| is_stopped())
+            }),
             None => Err(ended()),
         }
+    }
+
+    /// Ends every wait once this says so.
+    pub(super) fn stop_when(&self, is_stopped: Stopped) {
+        // Who is asked first is asked for good.
+        let _ = self.is_stopped.set(is_stopped);
     }
 
     /// Has something done with the bucket beside what else is done.
@@ -104,7 +123,11 @@ impl Drop for Client {
 }
 
 /// Through a channel and not by `block_on`, which a thread of another runtime must not do.
-fn wait<T, F>(runtime: &Runtime, future: F) -> Result<T, ArchiveError>
+fn wait<T, F>(
+    runtime: &Runtime,
+    future: F,
+    is_stopped: impl Fn() -> bool,
+) -> Result<T, ArchiveError>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
@@ -114,7 +137,13 @@ where
         // Nobody waits any more: then nobody wants it.
         let _ = send.send(future.await);
     });
-    sent.recv().map_err(|_| ended())
+    loop {
+        match sent.recv_timeout(LOOK) {
+            Ok(done) => return Ok(done),
+            Err(RecvTimeoutError::Timeout) if !is_stopped() => {}
+            Err(_) => return Err(ended()),
+        }
+    }
 }
 
 fn ended() -> ArchiveError {

@@ -204,8 +204,7 @@ async fn take(bucket: &Bucket, key: &str, said: Said) -> Result<Taken, Denied> {
             return Err(Denied::Held(described(theirs.as_ref(), age)));
         }
         who = described(theirs.as_ref(), age);
-        let over = Condition::Unchanged(found.etag);
-        if let Some(etag) = put_ours(bucket, key, &said, &over).await? {
+        if let Some(etag) = put_ours(bucket, key, &said, &found.etag).await? {
             return Ok(taken(etag));
         }
     }
@@ -237,20 +236,33 @@ fn described(theirs: Option<&Said>, age: Option<i64>) -> Option<String> {
     ))
 }
 
-/// Writes what we say; `None`: the condition did not hold, and it was not an answer of ours that was lost.
+/// Writes what we say over a version; `None`: it is somebody else's by now.
 async fn put_ours(
     bucket: &Bucket,
     key: &str,
     said: &Said,
-    condition: &Condition,
+    version: &str,
 ) -> Result<Option<String>, BucketError> {
-    if let Put::Done(etag) = bucket.put(key, said.bytes(), condition).await? {
-        return Ok(Some(etag));
+    let mut over = Condition::Unchanged(version.to_owned());
+    for _ in 0..ATTEMPTS {
+        if let Put::Done(etag) = bucket.put(key, said.bytes(), &over).await? {
+            return Ok(Some(etag));
+        }
+        let Some(found) = bucket.get(key, &Part::Whole, None).await? else {
+            return Ok(None);
+        };
+        // The answer to this write was lost.
+        if found.bytes == said.bytes() {
+            return Ok(Some(found.etag));
+        }
+        let theirs: Option<Said> = serde_json::from_slice(&found.bytes).ok();
+        if theirs.is_none_or(|it| it.holder != said.holder) {
+            return Ok(None);
+        }
+        // The answer to the write before it was.
+        over = Condition::Unchanged(found.etag);
     }
-    let found = bucket.get(key, &Part::Whole, None).await?;
-    Ok(found
-        .filter(|found| found.bytes == said.bytes())
-        .map(|found| found.etag))
+    Ok(None)
 }
 
 /// Renews it until it is to be let go of, or is lost.
@@ -268,26 +280,26 @@ async fn keep(
         }
         let at = Instant::now();
         taken.said.renewals += 1;
-        let over = Condition::Unchanged(taken.etag.clone());
-        match put_ours(&bucket, &shared.key, &taken.said, &over).await {
-            Ok(Some(etag)) => {
+        let put = put_ours(&bucket, &shared.key, &taken.said, &taken.etag);
+        // A request that nobody answers must not cost the lock: the next one may be answered.
+        match tokio::time::timeout(shared.counts / 4, put).await {
+            Ok(Ok(Some(etag))) => {
                 taken.etag = etag;
                 shared.state().until = at + shared.counts * 3 / 4;
             }
-            Ok(None) => {
+            Ok(Ok(None)) => {
                 shared.state().lost = Some("another process has taken it over".to_owned());
                 // Nothing is ours to let go of.
                 let _ = end.send(());
                 return;
             }
             // Tried again until its time is over.
-            Err(_) => {}
+            Ok(Err(_)) | Err(_) => {}
         }
     }
     taken.said.released = true;
-    let over = Condition::Unchanged(taken.etag);
     // What is not let go of counts until its time is over.
-    let _ = put_ours(&bucket, &shared.key, &taken.said, &over).await;
+    let _ = put_ours(&bucket, &shared.key, &taken.said, &taken.etag).await;
     let _ = end.send(());
 }
 

@@ -10,6 +10,7 @@ mod client;
 mod lease;
 mod object;
 
+pub(super) use client::Stopped;
 pub(super) use lease::Lease;
 pub(super) use object::Object;
 
@@ -71,6 +72,10 @@ impl S3 {
             lease,
             held: Mutex::default(),
         }
+    }
+
+    pub(super) fn stop_when(&self, is_stopped: Stopped) {
+        self.client.stop_when(is_stopped);
     }
 
     pub(super) fn place(&self) -> String {

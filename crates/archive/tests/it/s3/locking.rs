@@ -4,7 +4,7 @@ use super::{Away, SHORT};
 use crate::support::{Kept, NOW, make, numbers};
 use pgattest_archive::make::{MakeOptions, catch_up};
 use pgattest_archive::{Archive, ArchiveError};
-use pgattest_testkit::front::Answer;
+use pgattest_testkit::front::{Answer, Fault};
 use std::time::{Duration, Instant};
 
 fn said(away: &Away) -> serde_json::Value {
@@ -69,12 +69,19 @@ fn a_second_writer_is_refused_and_told_who_writes() {
 #[test]
 fn a_lock_is_renewed_as_long_as_it_is_held() {
     let away = Away::new(40);
-    let archive = away.archive().with_lease(SHORT);
+    let archive = away.archive().with_lease(SHORT * 4);
     while_made(&away, &archive, || {
         let deadline = Instant::now() + Duration::from_mins(1);
-        while said(&away)["renewals"].as_u64().unwrap() < 6 {
-            assert!(Instant::now() < deadline, "{}", said(&away));
-        }
+        let renewed = |times: u64| {
+            while said(&away)["renewals"].as_u64().unwrap() < times {
+                assert!(Instant::now() < deadline, "{}", said(&away));
+            }
+        };
+        renewed(1);
+        // A renewal whose answer is lost is one.
+        away.s3.front.fail([Fault::ResetAfter, Fault::Silence]);
+        renewed(6);
+        assert_eq!(away.s3.front.faults_left(), 0);
         let other = away.archive().with_lease(SHORT);
         let error = make(&other, &away.place.reader(), MakeOptions::default()).unwrap_err();
         assert!(matches!(error, ArchiveError::Locked { .. }), "{error}");
@@ -157,4 +164,14 @@ fn a_service_without_conditional_writes_is_refused() {
     .unwrap_err();
     assert!(error.to_string().contains("If-None-Match"), "{error}");
     assert_eq!(away.parquet(), Vec::<String>::new());
+}
+
+#[test]
+fn a_request_that_nobody_answers_is_not_waited_for_once_it_is_to_end() {
+    let away = Away::new(20);
+    let archive = away.archive().stopping_when(|| true);
+    away.s3.front.fail([Fault::Silence]);
+    // Otherwise it would be S3 that is complained of, after twenty seconds, five times.
+    let error = archive.layout().unwrap_err();
+    assert!(matches!(error, ArchiveError::Service(_)), "{error}");
 }
