@@ -3,7 +3,7 @@
 use crate::support::Desk;
 use crate::trail_desk::{TrailDesk, wait};
 use pgattest_testkit::S3;
-use pgattest_testkit::front::{Answer, Fault};
+use pgattest_testkit::receivers::front::{Answer, Fault};
 
 const ORDERS: &str =
     "AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.orders,select 1 from orders,<none>";

@@ -230,7 +230,7 @@ fn described(theirs: Option<&Said>, age: Option<i64>) -> Option<String> {
         format!(", last heard of {} s ago", age.max(0))
     });
     Some(format!(
-        ": {} since {since:.0}{said}. If that process is dead, its lock counts {} s longer than it was last heard of: run it again then",
+        ": {} since {since:.0}{said}. If that process is dead, its lock is taken over {} s after it was last heard of: run it again then",
         by.escape_debug(),
         theirs.counts.div_ceil(1000).saturating_add(1),
     ))

@@ -9,7 +9,7 @@ use pgattest_archive::query::{Filter, Question, TableName};
 use pgattest_archive::retain;
 use pgattest_archive::verify::{Fault, verify};
 use pgattest_archive::{Archive, ArchiveError};
-use pgattest_testkit::front::Answer;
+use pgattest_testkit::receivers::front::Answer;
 
 fn small() -> MakeOptions {
     MakeOptions {
@@ -134,9 +134,11 @@ fn an_archive_that_cannot_be_read_is_not_called_damaged() {
     // The names are listed, the list is read, the first file is not.
     let archive = away.archive();
     let layout = archive.layout().unwrap();
-    away.s3.front.fail([pgattest_testkit::front::Fault::Answer(
-        Answer::new(403, denied).with("content-type", "application/xml"),
-    )]);
+    away.s3
+        .front
+        .fail([pgattest_testkit::receivers::front::Fault::Answer(
+            Answer::new(403, denied).with("content-type", "application/xml"),
+        )]);
     let error = archive.store().open(&layout.batches[0].parts[0].0.path());
     let Err(error @ ArchiveError::Bucket(_)) = error else {
         panic!("a refusal is a failure");

@@ -7,7 +7,7 @@ use pgattest_archive::compact::compact;
 use pgattest_archive::make::MakeOptions;
 use pgattest_archive::verify::verify;
 use pgattest_evidence::DiskStep;
-use pgattest_testkit::front::{Answer, Fault};
+use pgattest_testkit::receivers::front::{Answer, Fault};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;

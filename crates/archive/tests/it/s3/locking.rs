@@ -4,7 +4,7 @@ use super::{Away, SHORT};
 use crate::support::{Kept, NOW, make, numbers};
 use pgattest_archive::make::{MakeOptions, catch_up};
 use pgattest_archive::{Archive, ArchiveError};
-use pgattest_testkit::front::{Answer, Fault};
+use pgattest_testkit::receivers::front::{Answer, Fault};
 use std::time::{Duration, Instant};
 
 fn said(away: &Away) -> serde_json::Value {
@@ -54,7 +54,7 @@ fn a_second_writer_is_refused_and_told_who_writes() {
     );
     let us = format!("process {} since", std::process::id());
     assert!(text.contains(&us), "{text}");
-    assert!(text.contains("61 s longer"), "{text}");
+    assert!(text.contains("61 s after"), "{text}");
     // It was let go of: the next one need not wait.
     assert_eq!(said(&away)["released"], true);
     make(

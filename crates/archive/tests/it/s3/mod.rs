@@ -10,7 +10,7 @@ use pgattest_archive::location::S3Options;
 use pgattest_archive::{Archive, Location, Place as At};
 use pgattest_sinks::AwsOptions;
 use pgattest_testkit::S3;
-use pgattest_testkit::front::{Answer, Request};
+use pgattest_testkit::receivers::front::{Answer, Request};
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! Progress of what is done with an archive, on a terminal only.
 
 use crate::printer::Printer;
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressState, ProgressStyle};
 use pgattest_archive::Archive;
 use pgattest_trail::operate::{Phase, Stop};
+use std::fmt::Write;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,10 +23,14 @@ impl<'a> Records<'a> {
         let bar = printer.shows_progress().then(|| {
             let bar = ProgressBar::new(0);
             let style = ProgressStyle::with_template(
-                "{spinner} archiving {wide_bar} {human_pos}/{human_len} records {per_sec} {eta}",
+                "{spinner} archiving {wide_bar} {human_pos}/{human_len} records, {rate} {eta}",
             );
             if let Ok(style) = style {
-                bar.set_style(style);
+                // Of records there are no tenths.
+                let rate = |state: &ProgressState, out: &mut dyn Write| {
+                    let _ = write!(out, "{:.0}/s", state.per_sec());
+                };
+                bar.set_style(style.with_key("rate", rate));
             }
             // A file on its way to S3 takes a while in which no record is added.
             bar.enable_steady_tick(Duration::from_millis(200));
