@@ -30,6 +30,9 @@ pub(crate) struct ProveLoggingArgs {
     /// The same database through the pooler, as psql takes it
     #[arg(long, value_name = "CONNECTION")]
     pub(crate) pooler: Option<String>,
+    /// A connection that is asked for a password, as psql takes it: the login with a wrong one is tried there [default: CONNECTION]
+    #[arg(long, value_name = "CONNECTION")]
+    pub(crate) login_at: Option<String>,
     /// How long each line may take to arrive, in seconds from the statement on. A sink may have `deadline_seconds` of its own
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) deadline: u32,

@@ -13,6 +13,7 @@ const PLANTED: &str = include_str!("permissive.txt");
 pub(crate) async fn demo(major: u32) -> Cluster {
     let read = |name: &str| fs::read_to_string(repository("script/demo.d").join(name)).unwrap();
     let cluster = Cluster::builder(major)
+        .csvlog()
         .hba(&read("permissive.hba"))
         // Whoever runs the tests may be postgres, as whoever runs the demo may.
         .ident("demo /^.*$ postgres\n")

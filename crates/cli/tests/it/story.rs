@@ -3,6 +3,7 @@
 
 use crate::permissive::demo;
 use crate::support::{Answer, Desk, Report, packages, python, repository, start};
+use crate::trail_desk::{Collector, TrailDesk};
 use pgattest_testkit::{Cluster, Login, PgBouncer, PoolMode, PoolerAuth};
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
@@ -10,6 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+/// What the collector is told, in the demo's words.
+const TRAIL: &str = "text_logs = false\n[detect]\nalert_files = [\"alerts.jsonl\"]\n[sink.copy]\nkind = \"file\"\npath = \"copy.jsonl\"\n";
 
 const PGBENCH: &str = "/usr/lib/postgresql/15/bin/pgbench";
 
@@ -112,6 +116,8 @@ struct Story {
     cluster: Cluster,
     admin: String,
     services_at: String,
+    /// Where a password is asked for.
+    login_at: String,
 }
 
 impl Story {
@@ -143,9 +149,44 @@ impl Story {
                 cluster.port()
             ),
             services_at: format!("host=127.0.0.1 port={}", cluster.port()),
+            login_at: format!(
+                "host=127.0.0.1 port={} user=shop_worker dbname=shop",
+                cluster.port()
+            ),
             desk: desk.with("PGPASSFILE", &passwords.display().to_string()),
             cluster,
         }
+    }
+
+    fn audit(&self, more: &[&str], code: i32) -> Report {
+        let arguments = [&["audit", &self.admin, "--format", "json"], more].concat();
+        let answer = self.desk.run(&arguments);
+        answer.assert_code(code);
+        Report::read(&answer.stdout)
+    }
+
+    /// The log is captured from here on, and what is captured proven.
+    fn with_trail(self) -> (Self, Collector) {
+        let (trail, collector) = TrailDesk::beside(self.desk, &self.cluster, TRAIL);
+        let logs = trail.desk.path("log").display().to_string();
+        let proven = trail.desk.run(&[
+            "prove",
+            "logging",
+            &self.admin,
+            "--login-at",
+            &self.login_at,
+            "--yes",
+            "--logs",
+            &logs,
+            "--trail",
+            "journal",
+        ]);
+        proven.assert_code(0);
+        let story = Self {
+            desk: trail.desk,
+            ..self
+        };
+        (story, collector)
     }
 
     fn plan(&self, out: &str) -> Answer {
@@ -232,29 +273,38 @@ async fn a_working_application_notices_nothing_and_the_audit_passes() {
         application.assert_fine();
     }
 
-    let answer = story.desk.run(&[
-        "audit",
-        &story.admin,
-        "--format",
-        "json",
-        "--fail-on",
-        "medium",
-    ]);
-    answer.assert_code(0);
+    // Without a trail nothing is known of what was recorded; with one, that is proven.
+    let report = story.audit(&["--fail-on", "medium"], 0);
     assert_eq!(
-        Report::read(&answer.stdout).checklist(),
+        report.checklist()[2..4],
+        ["3 not_assessed", "4 not_assessed"]
+    );
+    let (story, collector) = story.with_trail();
+    let trail = [
+        "--trail",
+        "journal",
+        "--trail-key",
+        "keys/pgattest_ed25519.pub",
+    ];
+    let report = story.audit(&trail, 1);
+    assert_eq!(
+        report.checklist(),
         [
             "1 pass",
             "2 pass",
-            // Proven to record: that takes a trail, which this story has not.
-            "3 not_assessed",
-            "4 not_assessed",
+            "3 pass",
+            // A file beside the journal is no other place.
+            "4 fail",
             "5 pass",
             "6 pass",
             "7 not_assessed",
             "8 not_assessed",
         ]
     );
+    collector.stop();
+    for application in [&mut pooled, &mut kept, &mut new] {
+        application.assert_fine();
+    }
     let sealed = packages(&story.desk.path("out"));
     assert_eq!(sealed.len(), 2);
     for package in sealed {

@@ -1,6 +1,6 @@
 //! A real server, the real collector with a sink and rules, canaries through all of it, and an audit with the trail.
 
-use crate::support::{Answer, Report, text};
+use crate::support::{Answer, Desk, Report, text};
 use crate::trail_desk::{TrailDesk, wait};
 use pgattest_testkit::{Cluster, SUPERUSER, SUPERUSER_PASSWORD};
 use pgattest_trail::Leaf;
@@ -15,13 +15,7 @@ const TABLES: &str = "text_logs = false\n[sink.copy]\nkind = \"file\"\npath = \"
 #[test]
 fn canaries_go_through_the_collector_to_a_sink_and_into_an_audit() {
     let cluster = Cluster::hardened(15).start_blocking().unwrap();
-    let desk = TrailDesk::new(TABLES);
-    fs::remove_dir(desk.desk.path("log")).unwrap();
-    std::os::unix::fs::symlink(cluster.scratch_dir().join("log"), desk.desk.path("log")).unwrap();
-    let collector = desk.collector();
-    wait("the journal", || {
-        desk.desk.path("journal/checkpoint").exists()
-    });
+    let (desk, collector) = TrailDesk::beside(Desk::new(), &cluster, TABLES);
 
     let connection = cluster.dsn_tls(SUPERUSER, SUPERUSER_PASSWORD, "postgres");
     let proven = prove(

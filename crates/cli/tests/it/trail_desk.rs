@@ -1,6 +1,7 @@
 //! What the tests of `pgattest trail` share: a log as a server writes it, a `trail.toml`, and a collector that runs beside them.
 
 use crate::support::{Answer, Desk};
+use pgattest_testkit::Cluster;
 use pgattest_trail::{JournalReader, Leaf};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -25,6 +26,24 @@ impl TrailDesk {
         let desk = Self { desk };
         desk.configure(tables);
         desk
+    }
+
+    /// One that captures what this server logs, with a collector that has begun.
+    pub(crate) fn beside(desk: Desk, cluster: &Cluster, tables: &str) -> (Self, Collector) {
+        let own = cluster.scratch_dir().join("log");
+        let logs = if own.is_dir() {
+            own
+        } else {
+            cluster.data_dir().join("log")
+        };
+        std::os::unix::fs::symlink(logs, desk.path("log")).unwrap();
+        let desk = Self { desk };
+        desk.configure(tables);
+        let collector = desk.collector();
+        wait("the journal", || {
+            desk.desk.path("journal/checkpoint").exists()
+        });
+        (desk, collector)
     }
 
     /// Writes another configuration.

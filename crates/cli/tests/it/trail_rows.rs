@@ -1,6 +1,6 @@
 //! Rows changed since an earlier audit, against what the trail holds of them: a real server, its collector, two audits.
 
-use crate::support::text;
+use crate::support::{Desk, text};
 use crate::trail_desk::{TrailDesk, wait};
 use pgattest_testkit::{Cluster, SUPERUSER, SUPERUSER_PASSWORD};
 use std::fs;
@@ -25,14 +25,7 @@ impl Room {
             .setting("pgaudit.log_rows", "on")
             .start_blocking()
             .unwrap();
-        let desk = TrailDesk::new("text_logs = false\n");
-        fs::remove_dir(desk.desk.path("log")).unwrap();
-        std::os::unix::fs::symlink(cluster.scratch_dir().join("log"), desk.desk.path("log"))
-            .unwrap();
-        let collector = desk.collector();
-        wait("the journal", || {
-            desk.desk.path("journal/checkpoint").exists()
-        });
+        let (desk, collector) = TrailDesk::beside(Desk::new(), &cluster, "text_logs = false\n");
         let connection = cluster.dsn_tls(SUPERUSER, SUPERUSER_PASSWORD, "postgres");
         let logs = desk.desk.path("log").display().to_string();
         let proven = desk.desk.run(&[
@@ -141,7 +134,7 @@ fn a_package_that_says_nothing_of_this_cluster_is_refused() {
 
     // Test clusters of one major are copies of one, and have its identifier.
     let other = Cluster::builder(16).start_blocking().unwrap();
-    let elsewhere = crate::support::Desk::new();
+    let elsewhere = Desk::new();
     let of_another = elsewhere.seal(&other.dsn("postgres"));
     // Whoever signed it is not known here.
     let said = audit(&["--since", of_another.to_str().unwrap()]);

@@ -15,6 +15,7 @@ use crate::policy_file;
 use crate::printer::Printer;
 use crate::trail_file;
 use line::Found;
+use perform::Others;
 use pgattest_trail::canary::Class;
 use pgattest_trail::{Leaf, inbox};
 use pgattest_wire::connect;
@@ -22,16 +23,24 @@ use report::Report;
 use sinks::Sink;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use watch::Places;
+
+/// How long the collector is given to take what was found.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8, Failure> {
     let policy = policy_file::load(arguments.policy.as_deref())?;
     let options = resolve(arguments.connection.as_deref(), printer)?;
-    let pooler = match &arguments.pooler {
-        Some(text) => Some(resolve(Some(text), printer)?),
-        None => None,
+    let other = |text: &Option<String>| {
+        let text = text.as_deref();
+        text.map(|text| resolve(Some(text), printer)).transpose()
     };
-    printer.note(&announcement(pooler.is_some()));
+    let others = Others {
+        pooler: other(&arguments.pooler)?,
+        guarded: other(&arguments.login_at)?,
+    };
+    printer.note(&announcement(others.pooler.is_some()));
     if !arguments.yes {
         return Err(fail("nothing was done: this writes to the server's log")
             .hint("say that you want it: pgattest prove logging .. --yes"));
@@ -46,7 +55,7 @@ pub(super) fn run(arguments: &ProveLoggingArgs, printer: &Printer) -> Result<u8,
         .doing(|| "the runtime could not be started".to_owned())?;
     let (report, cluster) = runtime.block_on(async {
         tokio::select! {
-            report = prove(arguments, &options, pooler.as_ref(), trail, &required) => report,
+            report = prove(arguments, &options, &others, trail, &required) => report,
             () = interrupted() => Err(fail(
                 "interrupted: what was done was in a transaction that nobody committed; nothing is left but lines in the log",
             )),
@@ -122,7 +131,7 @@ fn trail(arguments: &ProveLoggingArgs) -> Result<Option<Trail>, Failure> {
 async fn prove(
     arguments: &ProveLoggingArgs,
     options: &pgattest_wire::ConnectOptions,
-    pooler: Option<&pgattest_wire::ConnectOptions>,
+    others: &Others,
     trail: Option<Trail>,
     required: &BTreeSet<Class>,
 ) -> Result<(Report, Option<String>), Failure> {
@@ -144,7 +153,7 @@ async fn prove(
         sinks,
         deadline: arguments.deadline,
     };
-    let done = perform::everything(options, pooler).await?;
+    let done = perform::everything(options, others).await?;
     let found = watch::watch(&done, &mut places, watcher.client(), required).await;
     let _ = watcher.close().await;
     let report = Report::new(options.describe(), done, found, notes, required);
@@ -218,6 +227,7 @@ fn tell(journal: &Path, report: &Report, cluster: Option<&str>, printer: &Printe
         );
     }
     let at = jiff::Timestamp::now().as_millisecond();
+    let mut handed_in = Vec::new();
     for (number, one) in report.found().iter().enumerate() {
         let found = match &one.found {
             // A secret that can be read where it must not be is not what was to be found.
@@ -234,9 +244,35 @@ fn tell(journal: &Path, report: &Report, cluster: Option<&str>, printer: &Printe
             system_identifier: cluster.map(str::to_owned),
         };
         let name = format!("{at}-{number:04}");
-        if let Err(error) = inbox::hand_in(journal, &name, &leaf) {
-            printer.warning(&format!("the trail was not told: {error}"));
-            return;
+        match inbox::hand_in(journal, &name, &leaf) {
+            Ok(path) => handed_in.push(path),
+            Err(error) => {
+                printer.warning(&format!("the trail was not told: {error}"));
+                return;
+            }
         }
     }
+    if !taken(&handed_in) {
+        printer.warning(&format!(
+            "the collector of {} has not taken the canaries yet: an audit counts them from when it has; `pgattest trail status` says \
+             whether it runs",
+            journal.display()
+        ));
+    }
+}
+
+/// Waits until the collector has sealed what was handed in: an audit that follows is to see it.
+fn taken(files: &[PathBuf]) -> bool {
+    let begun = Instant::now();
+    while files.iter().any(|file| file.exists()) {
+        if begun.elapsed() >= PATIENCE {
+            return false;
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the collector is another process: its folder is looked at again, with a deadline"
+        )]
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
 }

@@ -6,21 +6,31 @@ use pgattest_wire::{ConnectOptions, Secret, connect};
 use tokio::time::Instant;
 
 impl Session {
-    pub(super) async fn failed_logins(&mut self, options: &ConnectOptions) {
+    /// `guarded`: where a password is asked for, when that is not where we come from.
+    pub(super) async fn failed_logins(
+        &mut self,
+        options: &ConnectOptions,
+        guarded: Option<&ConnectOptions>,
+    ) {
         let unknown = self.mark_of(Class::UnknownRole);
         let wrong = self.mark_of(Class::WrongPassword);
         let bad = Secret::new(format!("wrong {}", self.mark));
         // First to see whether a wrong password is refused at all; then with the mark in the database's name, the one field of a
         // failed login that is ours to choose.
-        if let Ok(connection) = connect(&options.with_password(bad.clone())).await {
+        let door = guarded.unwrap_or(options);
+        if let Ok(connection) = connect(&door.with_password(bad.clone())).await {
             let _ = connection.close().await;
             self.not(
                 Class::WrongPassword,
-                "it was let in: pg_hba.conf asks for no password here",
+                "it was let in: pg_hba.conf asks for no password here; --login-at names a connection that it asks for one",
             );
         } else {
-            let attempt = options.with_password(bad.clone()).with_database(&wrong);
-            self.failed(Class::WrongPassword, &attempt, self.who.user.clone(), wrong)
+            let attempt = door.with_password(bad.clone()).with_database(&wrong);
+            let user = match guarded {
+                Some(door) => door.user().to_owned(),
+                None => self.who.user.clone(),
+            };
+            self.failed(Class::WrongPassword, &attempt, user, wrong)
                 .await;
         }
         let attempt = options.as_user(&unknown).with_password(bad);

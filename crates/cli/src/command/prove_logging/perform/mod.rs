@@ -31,11 +31,16 @@ pub(super) struct Performed {
     pub(super) expected: bool,
 }
 
+/// Other ways to the same server.
+pub(super) struct Others {
+    /// Through the pooler.
+    pub(super) pooler: Option<ConnectOptions>,
+    /// Where a password is asked for.
+    pub(super) guarded: Option<ConnectOptions>,
+}
+
 /// Performs everything, in order.
-pub(super) async fn everything(
-    options: &ConnectOptions,
-    pooler: Option<&ConnectOptions>,
-) -> Result<Done, Failure> {
+pub(super) async fn everything(options: &ConnectOptions, others: &Others) -> Result<Done, Failure> {
     let mut doing = Session::new()?;
     let named = options.with_application_name(format!("pgattest_{}", doing.mark));
     let begun = Instant::now();
@@ -57,8 +62,8 @@ pub(super) async fn everything(
     // What nobody requires comes before what is waited for: the server writes its log in order.
     doing.replication(&named).await;
     doing.fast_path(&named).await;
-    doing.failed_logins(options).await;
-    match pooler {
+    doing.failed_logins(options, others.guarded.as_ref()).await;
+    match &others.pooler {
         Some(pooler) => doing.pooled(pooler).await,
         None => doing.not(Class::Pooled, "no --pooler was given"),
     }
