@@ -211,9 +211,12 @@ impl Finish for Texts {
         match StringArray::try_from_binary(bytes.clone()) {
             Ok(texts) => Arc::new(texts),
             // No value is put that is no text; whatever it is, a reader gets what can be read.
-            Err(_) => Arc::new(StringArray::from_iter(
-                bytes.iter().map(|text| text.map(String::from_utf8_lossy)),
-            )),
+            Err(_) => Arc::new(
+                bytes
+                    .iter()
+                    .map(|text| text.map(String::from_utf8_lossy))
+                    .collect::<StringArray>(),
+            ),
         }
     }
 }
