@@ -122,7 +122,7 @@ fn the_journal_says_what_the_collector_is_told_and_no_secret() {
         assert!(!leaf.contains("5ec3e7"), "{leaf}");
     }
     // It never delivered anything, and is told of all the same.
-    desk.trail_ends("sinks", &[], 0)
+    desk.trail_ends("sinks", &[], 1)
         .assert_says("confirmed   0 records, up to 0 of 1");
 }
 
