@@ -65,6 +65,21 @@ fn a_sink_that_was_stopped_behind_is_a_finding_until_it_has_everything() {
 }
 
 #[test]
+fn a_run_that_ends_by_itself_does_not_wait_for_a_sink_that_is_away() {
+    for (tables, why) in [(DOWN, "siem  relp"), (FILE, "siem  file")] {
+        let desk = TrailDesk::new(tables);
+        desk.log("6b03e095.7", &[SELECT]);
+        let run = desk.trail_ends("run", &["--once", "--sink-wait", "1"], 1);
+        assert!(
+            run.stderr
+                .contains("sink siem has not confirmed the last 1 of 1 records"),
+            "{run}"
+        );
+        unwell(&desk, "start the collector").assert_says(why);
+    }
+}
+
+#[test]
 fn what_a_person_put_right_is_no_finding_any_more() {
     let desk = TrailDesk::new(FILE);
     desk.log("6b03e095.7", &[SELECT]);

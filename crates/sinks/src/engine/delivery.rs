@@ -66,6 +66,7 @@ impl Delivery {
             feed,
             sink: None,
             asked: None,
+            draining: None,
         };
         let ended = run.go();
         run.end();
@@ -109,12 +110,14 @@ pub(super) struct Run<'a> {
     pub(super) confirmed: Option<serde_json::Value>,
     /// When the sink was last asked what the other end keeps.
     asked: Option<Instant>,
+    /// Nothing more will be sealed: how far it was, and since when it has not been further.
+    draining: Option<(u64, Instant)>,
 }
 
 impl Run<'_> {
     fn go(&mut self) -> Result<(), TaskError> {
         let mut unread = 0;
-        while !self.context.stop.is_stopping() {
+        while !self.context.stop.is_stopping() && !self.is_left_behind() {
             // Looked at before the journal is: what was added before the draining began is found.
             let phase = self.context.stop.phase();
             let seen = self.context.head.size();
@@ -236,13 +239,28 @@ impl Run<'_> {
         }
     }
 
-    /// Waits. `false`: the collector stops.
+    /// Whether it has taken nothing for long while everybody else only waits for it. The next start goes on there.
+    fn is_left_behind(&mut self) -> bool {
+        if self.context.stop.phase() != Phase::Draining {
+            return false;
+        }
+        let next = self.cursor.next;
+        match self.draining {
+            Some((before, since)) if before == next => since.elapsed() >= self.options.last_wait,
+            _ => {
+                self.draining = Some((next, Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// Waits. `false`: the collector stops, or goes without this sink.
     pub(super) fn pause(&mut self, longest: Duration) -> bool {
         self.board.show(self.context.dir(), self.name);
         let until = Instant::now() + longest;
         loop {
             let phase = self.context.stop.phase();
-            if phase == Phase::Stopping {
+            if phase == Phase::Stopping || self.is_left_behind() {
                 return false;
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -60,6 +60,8 @@ pub struct Options {
     pub evidence: Duration,
     /// How long a delivery that is under way may go on when the collector stops.
     pub grace: Duration,
+    /// How long a sink that takes nothing is tried again once nothing more will be sealed. Then it is left behind.
+    pub last_wait: Duration,
 }
 
 impl Options {
@@ -76,6 +78,7 @@ impl Options {
             checkpoint: Duration::from_mins(5),
             evidence: Duration::from_hours(1),
             grace: Duration::from_secs(2),
+            last_wait: Duration::from_mins(1),
         }
     }
 }

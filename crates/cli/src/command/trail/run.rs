@@ -9,11 +9,13 @@ use crate::trail_file::{self, TrailFile};
 use pgattest_anchor::AnchorTask;
 use pgattest_archive::task::ArchiveTask;
 use pgattest_model::ident::visible;
+use pgattest_sinks::engine::Cursor;
 use pgattest_sinks::{Delivery, Options};
 use pgattest_trail::capture::Capture;
 use pgattest_trail::operate::{Importance, InboxTask, Metrics, Stop, Task, Teller};
-use pgattest_trail::{Journal, JournalOptions, Leaf};
+use pgattest_trail::{Journal, JournalOptions, JournalReader, Leaf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Failure> {
     if arguments.schema {
@@ -36,7 +38,10 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
             .retention_days,
     })];
     for (name, sink) in &file.sink {
-        let options = Options::new(file.instance.as_str());
+        let options = Options {
+            last_wait: Duration::from_secs(arguments.sink_wait.into()),
+            ..Options::new(file.instance.as_str())
+        };
         tasks.push(Box::new(Delivery::new(
             name.clone(),
             Arc::new(sink.config.clone()),
@@ -77,7 +82,27 @@ pub(crate) fn run(arguments: &TrailRunArgs, printer: &Printer) -> Result<u8, Fai
         .map_err(|failure| {
             failure.hint("what the logs have is not lost: start it again once the reason is gone")
         })?;
+    if arguments.once && is_any_left_behind(&file, printer)? {
+        return Ok(crate::FOUND);
+    }
     Ok(crate::CLEAN)
+}
+
+/// Whether a sink has not confirmed everything that is sealed. Each is named.
+fn is_any_left_behind(file: &TrailFile, printer: &Printer) -> Result<bool, Failure> {
+    let end = JournalReader::open(&file.journal)?.next_record()?;
+    let mut any = false;
+    for name in file.sink.keys() {
+        let next = Cursor::load(&file.journal, name)?.next;
+        if next < end {
+            any = true;
+            printer.warning(&format!(
+                "sink {name} has not confirmed the last {} of {end} records: the next run goes on there; `pgattest trail sinks` says why",
+                end - next
+            ));
+        }
+    }
+    Ok(any)
 }
 
 /// What is sealed right after the start: keys that were made, and what the collector is told.
