@@ -15,6 +15,7 @@ use pgattest_model::{Observation, Policy};
 use pgattest_trail::completeness::{Options, Period, Summary};
 use pgattest_trail::journal::{JournalError, JournalReader};
 use pgattest_trail::leaf::Leaf;
+use pgattest_trail::operate::{Phase, Stop};
 use pgattest_trail::verify::{self, Request};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -110,9 +111,18 @@ pub(crate) fn observations(
     Ok(observations)
 }
 
+/// What a kind is called in public: in JSON.
+fn public_name(kind: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(kind).ok();
+    value
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
 /// Waits until the trail has a record of that moment or later. That it has none in the end is for whoever compares to say.
 fn reach(reader: &mut JournalReader, until: i64) -> Result<(), JournalError> {
     let begun = Instant::now();
+    let clock = Stop::default();
     loop {
         let newest = match reader.next_record()?.checked_sub(1) {
             Some(last) => reader.find_record(last)?,
@@ -122,11 +132,7 @@ fn reach(reader: &mut JournalReader, until: i64) -> Result<(), JournalError> {
         if time.is_some_and(|time| time > until) || begun.elapsed() >= PATIENCE {
             return Ok(());
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the collector is another process: it is asked again, with a deadline"
-        )]
-        std::thread::sleep(PAUSE);
+        clock.wait(Phase::Running, PAUSE);
         reader.refresh()?;
     }
 }

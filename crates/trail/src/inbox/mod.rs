@@ -12,12 +12,17 @@ pub mod request;
 
 use crate::journal::JournalError;
 use crate::leaf::Leaf;
+use crate::operate::{Phase, Stop};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the collector has done something.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A leaf is below 65,535 bytes; so is a file of the inbox.
 const LONGEST: u64 = 65_535;
@@ -87,6 +92,19 @@ pub fn hand_in(journal: &Path, name: &str, leaf: &Leaf) -> Result<PathBuf, Journ
     let bytes = serde_json::to_vec(leaf)
         .map_err(|error| disk("write", journal, std::io::Error::other(error)))?;
     put(&open(journal)?, &format!("{name}.json"), &bytes)
+}
+
+/// Waits until the collector has sealed what was handed in, for so long at most. Whether it has.
+pub fn wait_until_taken(files: &[PathBuf], longest: Duration) -> bool {
+    let began = Instant::now();
+    let clock = Stop::default();
+    while files.iter().any(|file| file.exists()) {
+        if began.elapsed() >= longest {
+            return false;
+        }
+        clock.wait(Phase::Running, LOOK);
+    }
+    true
 }
 
 /// The inbox of this journal, made when it is not there.

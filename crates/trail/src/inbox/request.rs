@@ -4,7 +4,7 @@
 //! or refused. The collector renames a request before it does anything (`NAME.taken`), so that who gives up waiting knows whether
 //! anything can still happen. A crash in between does it once more: a hold that is set twice is set, what was pruned stays pruned.
 
-use super::{disk, open, put, read_bytes};
+use super::{LOOK, disk, open, put, read_bytes};
 use crate::journal::{JournalError, Pruning};
 use crate::leaf::Leaf;
 use crate::operate::{Phase, Stop};
@@ -12,9 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// How often it is looked for an answer.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// The longest name of a hold, and the longest reason, in bytes.
 const LONGEST_NAME: usize = 200;

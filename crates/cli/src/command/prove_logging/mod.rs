@@ -23,7 +23,7 @@ use report::Report;
 use sinks::Sink;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use watch::Places;
 
 /// How long the collector is given to take what was found.
@@ -252,27 +252,11 @@ fn tell(journal: &Path, report: &Report, cluster: Option<&str>, printer: &Printe
             }
         }
     }
-    if !taken(&handed_in) {
+    if !inbox::wait_until_taken(&handed_in, PATIENCE) {
         printer.warning(&format!(
             "the collector of {} has not taken the canaries yet: an audit counts them from when it has; `pgattest trail status` says \
              whether it runs",
             journal.display()
         ));
     }
-}
-
-/// Waits until the collector has sealed what was handed in: an audit that follows is to see it.
-fn taken(files: &[PathBuf]) -> bool {
-    let begun = Instant::now();
-    while files.iter().any(|file| file.exists()) {
-        if begun.elapsed() >= PATIENCE {
-            return false;
-        }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the collector is another process: its folder is looked at again, with a deadline"
-        )]
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    true
 }
