@@ -12,6 +12,7 @@ pub use upload::Upload;
 use crate::aws::AwsOptions;
 use crate::sink::OpenError;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
 use aws_smithy_types::retry::RetryConfig;
@@ -123,19 +124,8 @@ impl Bucket {
 
     /// Every object whose key begins like this, in the order of keys.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BucketError> {
-        let doing = self.doing("list", prefix, "s3:ListBucket");
         let mut found = Vec::new();
-        let mut next = None;
-        loop {
-            let page = self
-                .client
-                .list_objects_v2()
-                .bucket(&self.name)
-                .prefix(prefix)
-                .set_continuation_token(next)
-                .send()
-                .await
-                .map_err(|error| failed(&doing, &error))?;
+        self.pages(prefix, None, |page| {
             for object in page.contents() {
                 if let Some(key) = object.key() {
                     found.push(Listed {
@@ -144,17 +134,30 @@ impl Bucket {
                     });
                 }
             }
-            next = page.next_continuation_token().map(str::to_owned);
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        })
+        .await?;
+        Ok(found)
     }
 
     /// The folders right below a prefix, which ends with `/` or is empty: their keys, each ending with `/`.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        let doing = self.doing("list", prefix, "s3:ListBucket");
         let mut found = Vec::new();
+        self.pages(prefix, Some("/"), |page| {
+            let folders = page.common_prefixes().iter();
+            found.extend(folders.filter_map(|it| Some(it.prefix()?.to_owned())));
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Every page of a listing.
+    async fn pages(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        mut take: impl FnMut(&ListObjectsV2Output),
+    ) -> Result<(), BucketError> {
+        let doing = self.doing("list", prefix, "s3:ListBucket");
         let mut next = None;
         loop {
             let page = self
@@ -162,16 +165,15 @@ impl Bucket {
                 .list_objects_v2()
                 .bucket(&self.name)
                 .prefix(prefix)
-                .delimiter("/")
+                .set_delimiter(delimiter.map(str::to_owned))
                 .set_continuation_token(next)
                 .send()
                 .await
                 .map_err(|error| failed(&doing, &error))?;
-            let folders = page.common_prefixes().iter();
-            found.extend(folders.filter_map(|it| Some(it.prefix()?.to_owned())));
+            take(&page);
             next = page.next_continuation_token().map(str::to_owned);
             if next.is_none() {
-                return Ok(found);
+                return Ok(());
             }
         }
     }
