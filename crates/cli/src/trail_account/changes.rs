@@ -1,5 +1,6 @@
 //! Rows changed since an earlier audit: the counters of its evidence package against those of this one.
 
+use super::public_name;
 use crate::failure::{Failure, OrHint, fail};
 use crate::sealing;
 use jiff::Timestamp;
@@ -131,11 +132,6 @@ impl Changes {
         let (from, until) = pair.map_or((self.from, self.until), |pair| {
             (pair.before.at, pair.after.at)
         });
-        // The result's name is the public one.
-        let result = serde_json::to_value(table.result)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default();
         [
             table.database.clone(),
             table.table.clone(),
@@ -143,7 +139,7 @@ impl Changes {
             until.to_string(),
             table.changed.unwrap_or(0).to_string(),
             table.statements.to_string(),
-            result,
+            public_name(table.result),
             table.detail.clone(),
         ]
     }

@@ -1,7 +1,7 @@
 //! The rows of the trail's account.
 
-use super::HEARTBEAT;
 use super::leaves::Leaves;
+use super::{HEARTBEAT, public_name};
 use pgattest_catalog::wire::flag;
 use pgattest_sinks::config::Name;
 use pgattest_sinks::engine::{Cursor, Status};
@@ -140,13 +140,8 @@ impl Told<'_> {
             .findings
             .iter()
             .map(|finding| {
-                // The kind's name is the public one.
-                let kind = serde_json::to_value(finding.kind)
-                    .ok()
-                    .and_then(|value| value.as_str().map(str::to_owned))
-                    .unwrap_or_default();
                 [
-                    kind,
+                    public_name(finding.kind),
                     finding
                         .from
                         .or(finding.to)

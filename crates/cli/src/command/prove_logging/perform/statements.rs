@@ -62,7 +62,19 @@ impl Session {
             return self.not(class, said(&error));
         }
         let at = Instant::now();
-        match client.simple_query(&sql(&self.mark_of(class))).await {
+        let ended = client.simple_query(&sql(&self.mark_of(class))).await;
+        self.ended(client, class, at, ended).await;
+    }
+
+    /// It was done, or it failed and is taken back alone.
+    async fn ended<T>(
+        &mut self,
+        client: &Client,
+        class: Class,
+        at: Instant,
+        result: Result<T, tokio_postgres::Error>,
+    ) {
+        match result {
             Ok(_) => self.did(class, at),
             Err(error) => {
                 self.not(class, said(&error));
@@ -82,13 +94,8 @@ impl Session {
             sink.close().await
         };
         let at = Instant::now();
-        match copied.await {
-            Ok(()) => self.did(class, at),
-            Err(error) => {
-                self.not(class, said(&error));
-                let _ = client.batch_execute("ROLLBACK TO SAVEPOINT pgattest").await;
-            }
-        }
+        let ended = copied.await;
+        self.ended(client, class, at, ended).await;
     }
 
     /// As `pg_dump` reads a table.
@@ -105,13 +112,8 @@ impl Session {
             Ok::<_, tokio_postgres::Error>(())
         };
         let at = Instant::now();
-        match copied.await {
-            Ok(()) => self.did(class, at),
-            Err(error) => {
-                self.not(class, said(&error));
-                let _ = client.batch_execute("ROLLBACK TO SAVEPOINT pgattest").await;
-            }
-        }
+        let ended = copied.await;
+        self.ended(client, class, at, ended).await;
     }
 
     async fn prepared(&mut self, client: &Client, table: &str) {
@@ -125,13 +127,8 @@ impl Session {
             client.execute(&sql, &[&4_i32]).await
         };
         let at = Instant::now();
-        match executed.await {
-            Ok(_) => self.did(class, at),
-            Err(error) => {
-                self.not(class, said(&error));
-                let _ = client.batch_execute("ROLLBACK TO SAVEPOINT pgattest").await;
-            }
-        }
+        let ended = executed.await;
+        self.ended(client, class, at, ended).await;
     }
 
     /// A statement that permissions refuse. A superuser is refused nothing, and becomes a role that has no rights for it.
